@@ -94,19 +94,12 @@ fn check_label(label: &str, column: usize) -> Result<(), DomainNameError> {
         return Err(DomainNameError::EmptyLabel { column });
     }
     if label.len() > 63 {
-        return Err(DomainNameError::LabelTooLong {
-            column,
-            octets: label.len(),
-        });
+        return Err(DomainNameError::LabelTooLong { column, octets: label.len() });
     }
-    let stranger = label
-        .char_indices()
-        .find(|(_, c)| !(c.is_ascii_alphanumeric() || *c == '-' || *c == '_'));
+    let stranger =
+        label.char_indices().find(|(_, c)| !(c.is_ascii_alphanumeric() || *c == '-' || *c == '_'));
     if let Some((index, found)) = stranger {
-        return Err(DomainNameError::BadCharacter {
-            column: column + index,
-            found,
-        });
+        return Err(DomainNameError::BadCharacter { column: column + index, found });
     }
     if label.starts_with('-') || label.ends_with('-') {
         return Err(DomainNameError::OuterHyphen { column });
@@ -189,10 +182,7 @@ impl fmt::Display for DomainNameError {
                 write!(f, "column {column}: expected a label, found none")
             }
             Self::LabelTooLong { column, octets } => {
-                write!(
-                    f,
-                    "column {column}: expected a label of at most 63 octets, found {octets}"
-                )
+                write!(f, "column {column}: expected a label of at most 63 octets, found {octets}")
             }
             Self::BadCharacter { column, found } => {
                 write!(
@@ -201,22 +191,13 @@ impl fmt::Display for DomainNameError {
                 )
             }
             Self::OuterHyphen { column } => {
-                write!(
-                    f,
-                    "column {column}: expected no hyphen at either end of a label, found one"
-                )
+                write!(f, "column {column}: expected no hyphen at either end of a label, found one")
             }
             Self::NumericTop { found } => {
-                write!(
-                    f,
-                    "expected a last label with a letter, found {found:?} (an IP address?)"
-                )
+                write!(f, "expected a last label with a letter, found {found:?} (an IP address?)")
             }
             Self::NotInternationalized { found } => {
-                write!(
-                    f,
-                    "expected an internationalized domain name, found {found:?}"
-                )
+                write!(f, "expected an internationalized domain name, found {found:?}")
             }
         }
     }
@@ -230,19 +211,11 @@ mod tests {
     use alloc::string::ToString;
 
     fn good(text: &str, expected: &str) {
-        assert_eq!(
-            DomainName::parse(text).unwrap().as_str(),
-            expected,
-            "{text}"
-        );
+        assert_eq!(DomainName::parse(text).unwrap().as_str(), expected, "{text}");
     }
 
     fn bad(text: &str, expected: &str) {
-        assert_eq!(
-            DomainName::parse(text).unwrap_err().to_string(),
-            expected,
-            "{text}"
-        );
+        assert_eq!(DomainName::parse(text).unwrap_err().to_string(), expected, "{text}");
     }
 
     #[test]
@@ -257,45 +230,21 @@ mod tests {
         bad(".", "expected a domain name, found nothing");
         bad(".example.com", "column 1: expected a label, found none");
         bad("a..b", "column 3: expected a label, found none");
-        bad(
-            "a b.test",
-            "column 2: expected a letter, digit, hyphen or dot, found ' '",
-        );
-        bad(
-            "*.test",
-            "column 1: expected a letter, digit, hyphen or dot, found '*'",
-        );
-        bad(
-            "a.-b.test",
-            "column 3: expected no hyphen at either end of a label, found one",
-        );
-        bad(
-            "192.0.2.1",
-            "expected a last label with a letter, found \"1\" (an IP address?)",
-        );
-        bad(
-            &"a".repeat(64),
-            "column 1: expected a label of at most 63 octets, found 64",
-        );
+        bad("a b.test", "column 2: expected a letter, digit, hyphen or dot, found ' '");
+        bad("*.test", "column 1: expected a letter, digit, hyphen or dot, found '*'");
+        bad("a.-b.test", "column 3: expected no hyphen at either end of a label, found one");
+        bad("192.0.2.1", "expected a last label with a letter, found \"1\" (an IP address?)");
+        bad(&"a".repeat(64), "column 1: expected a label of at most 63 octets, found 64");
         bad(&"a.".repeat(128), "expected at most 253 octets, found 255");
-        bad(
-            "a\u{0}.test",
-            "column 2: expected a letter, digit, hyphen or dot, found '\\0'",
-        );
+        bad("a\u{0}.test", "column 2: expected a letter, digit, hyphen or dot, found '\\0'");
     }
 
     #[test]
     fn below_keeps_the_limit() {
         let long = DomainName::parse(&["a".repeat(62).as_str(); 4].join(".")).unwrap();
-        assert_eq!(
-            long.below("_mta-sts"),
-            Err(DomainNameError::TooLong { octets: 260 })
-        );
+        assert_eq!(long.below("_mta-sts"), Err(DomainNameError::TooLong { octets: 260 }));
         let short = DomainName::parse("example.com").unwrap();
-        assert_eq!(
-            short.below("_mta-sts").unwrap().as_str(),
-            "_mta-sts.example.com"
-        );
+        assert_eq!(short.below("_mta-sts").unwrap().as_str(), "_mta-sts.example.com");
         assert_eq!(short.parent().unwrap().as_str(), "com");
         assert_eq!(short.parent().unwrap().parent(), None);
     }

@@ -23,9 +23,7 @@ impl EmailAddress {
     pub fn parse(text: &str) -> Result<Self, EmailAddressError> {
         let (local_part, domain) = text.rsplit_once('@').ok_or(EmailAddressError::NoAt)?;
         if local_part.is_empty() || local_part.len() > 64 {
-            return Err(EmailAddressError::LocalPartLength {
-                octets: local_part.len(),
-            });
+            return Err(EmailAddressError::LocalPartLength { octets: local_part.len() });
         }
         if let Some(found) = local_part.chars().find(|c| !is_atext(*c) && *c != '.') {
             return Err(EmailAddressError::LocalPartCharacter { found });
@@ -34,10 +32,7 @@ impl EmailAddress {
             return Err(EmailAddressError::LocalPartDots);
         }
         let domain = DomainName::parse(domain).map_err(EmailAddressError::Domain)?;
-        Ok(Self {
-            local_part: local_part.into(),
-            domain,
-        })
+        Ok(Self { local_part: local_part.into(), domain })
     }
 
     /// What stands before the `@`, byte for byte.
@@ -120,32 +115,16 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for text in [
-            "tls@example.com",
-            "a.b+c@example.com",
-            "postmästare@example.com",
-        ] {
+        for text in ["tls@example.com", "a.b+c@example.com", "postmästare@example.com"] {
             assert_eq!(EmailAddress::parse(text).unwrap().to_string(), text);
         }
         let bad = [
             ("example.com", EmailAddressError::NoAt),
-            (
-                "@example.com",
-                EmailAddressError::LocalPartLength { octets: 0 },
-            ),
-            (
-                "a b@example.com",
-                EmailAddressError::LocalPartCharacter { found: ' ' },
-            ),
-            (
-                "\"a\"@example.com",
-                EmailAddressError::LocalPartCharacter { found: '"' },
-            ),
+            ("@example.com", EmailAddressError::LocalPartLength { octets: 0 }),
+            ("a b@example.com", EmailAddressError::LocalPartCharacter { found: ' ' }),
+            ("\"a\"@example.com", EmailAddressError::LocalPartCharacter { found: '"' }),
             ("a..b@example.com", EmailAddressError::LocalPartDots),
-            (
-                "a\r\nBcc: x@example.com",
-                EmailAddressError::LocalPartCharacter { found: '\r' },
-            ),
+            ("a\r\nBcc: x@example.com", EmailAddressError::LocalPartCharacter { found: '\r' }),
             ("a@", EmailAddressError::Domain(DomainNameError::Empty)),
         ];
         for (text, error) in bad {

@@ -71,13 +71,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            severity,
-            position,
-            message,
-            clause,
-            ..
-        } = self;
+        let Self { severity, position, message, clause, .. } = self;
         write!(f, "{position}: {}: {message} ({clause})", severity.as_str())
     }
 }

@@ -28,10 +28,9 @@ impl Known {
     /// # Errors
     /// The question, if it has not been asked.
     pub fn dns(&self, question: &DnsQuestion) -> Result<&DnsReply, Need> {
-        self.dns.get(question).ok_or_else(|| Need {
-            dns: BTreeSet::from([question.clone()]),
-            ..Need::default()
-        })
+        self.dns
+            .get(question)
+            .ok_or_else(|| Need { dns: BTreeSet::from([question.clone()]), ..Need::default() })
     }
 
     /// What the web server said.
@@ -39,10 +38,9 @@ impl Known {
     /// # Errors
     /// The question, if it has not been asked.
     pub fn https(&self, question: &HttpsQuestion) -> Result<&HttpsReply, Need> {
-        self.https.get(question).ok_or_else(|| Need {
-            https: BTreeSet::from([question.clone()]),
-            ..Need::default()
-        })
+        self.https
+            .get(question)
+            .ok_or_else(|| Need { https: BTreeSet::from([question.clone()]), ..Need::default() })
     }
 
     /// Adds what the DNS said. A second answer to a question replaces the first.
@@ -151,9 +149,7 @@ mod tests {
         let need = both(known.dns(&a), known.dns(&aaaa)).unwrap_err();
         assert_eq!(need.to_string(), "A mx1.test, AAAA mx1.test");
 
-        let failure = DnsFailure::Temporary {
-            detail: "timeout".into(),
-        };
+        let failure = DnsFailure::Temporary { detail: "timeout".into() };
         known.add_dns(a.clone(), Err(failure.clone()));
         assert_eq!(known.dns(&a), Ok(&Err(failure)));
         let need = all([known.dns(&a), known.dns(&aaaa)]).unwrap_err();

@@ -47,23 +47,16 @@ impl NextHop {
                 "" => SMTP_PORT,
                 _ => parse_port(behind.strip_prefix(':').ok_or(NextHopError::Bracket)?)?,
             };
-            return Ok(Self::Host {
-                host: parse_name(host)?,
-                port,
-            });
+            return Ok(Self::Host { host: parse_name(host)?, port });
         }
         if text.parse::<IpAddr>().is_ok() {
             return Err(NextHopError::AddressLiteral);
         }
         match text.split_once(':') {
-            None => Ok(Self::Domain {
-                domain: parse_name(text)?,
-                port: SMTP_PORT,
-            }),
-            Some((domain, port)) => Ok(Self::Domain {
-                domain: parse_name(domain)?,
-                port: parse_port(port)?,
-            }),
+            None => Ok(Self::Domain { domain: parse_name(text)?, port: SMTP_PORT }),
+            Some((domain, port)) => {
+                Ok(Self::Domain { domain: parse_name(domain)?, port: parse_port(port)? })
+            }
         }
     }
 
@@ -89,9 +82,7 @@ impl NextHop {
 fn parse_name(text: &str) -> Result<DomainName, NextHopError> {
     let is_literal = text.parse::<IpAddr>().is_ok()
         || text.parse::<Ipv4Addr>().is_ok()
-        || text
-            .get(..5)
-            .is_some_and(|tag| tag.eq_ignore_ascii_case("ipv6:"));
+        || text.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("ipv6:"));
     if is_literal {
         return Err(NextHopError::AddressLiteral);
     }
@@ -150,20 +141,15 @@ impl fmt::Display for NextHopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "next hop: expected a domain or [host], found nothing"),
-            Self::ParentDomain => write!(
-                f,
-                "next hop: policies are not inherited from a parent domain"
-            ),
+            Self::ParentDomain => {
+                write!(f, "next hop: policies are not inherited from a parent domain")
+            }
             Self::AddressLiteral => write!(f, "next hop: an address literal has no policy"),
-            Self::Bracket => write!(
-                f,
-                "next hop: expected [host] or [host]:port, found other brackets"
-            ),
+            Self::Bracket => {
+                write!(f, "next hop: expected [host] or [host]:port, found other brackets")
+            }
             Self::Port { found } => {
-                write!(
-                    f,
-                    "next hop: port: expected 1 to 65535 or a mail service, found {found:?}"
-                )
+                write!(f, "next hop: port: expected 1 to 65535 or a mail service, found {found:?}")
             }
             Self::Name(error) => write!(f, "next hop: {error}"),
         }
@@ -207,24 +193,11 @@ mod tests {
         bad("[example.com", NextHopError::Bracket);
         bad("[example.com]x", NextHopError::Bracket);
         bad("example.com:0", NextHopError::Port { found: "0".into() });
-        bad(
-            "example.com:65536",
-            NextHopError::Port {
-                found: "65536".into(),
-            },
-        );
-        bad(
-            "example.com:+25",
-            NextHopError::Port {
-                found: "+25".into(),
-            },
-        );
+        bad("example.com:65536", NextHopError::Port { found: "65536".into() });
+        bad("example.com:+25", NextHopError::Port { found: "+25".into() });
         bad(
             "a b.test",
-            NextHopError::Name(DomainNameError::BadCharacter {
-                column: 2,
-                found: ' ',
-            }),
+            NextHopError::Name(DomainNameError::BadCharacter { column: 2, found: ' ' }),
         );
     }
 }
