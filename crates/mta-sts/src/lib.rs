@@ -60,7 +60,7 @@ mod record;
 mod sentinel;
 
 pub use cache::{CachedPolicy, FailedFetch, MAX_AGE_LIMIT, RETRY_AFTER};
-pub use discover::{Applied, Discovery, Refresh, Source, discover};
+pub use discover::{Applied, Discovery, RecordFailure, Refresh, Source, discover};
 pub use fetch::{FETCH_TIMEOUT, FetchError, MAX_POLICY_OCTETS, accept, policy_question};
 pub use lint::{lint_policy, lint_record};
 pub use mx_pattern::{MxPattern, MxPatternError};
