@@ -1,0 +1,81 @@
+//! Settings that are one word out of a few.
+
+use transport_policy::{MixedHosts, OnStsError};
+
+use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, Profile, Trust};
+
+/// A type whose values are words in the configuration.
+pub trait Words: Copy + PartialEq + 'static {
+    /// Each value with its word, in the order in which people are told of them.
+    const ALL: &'static [(&'static str, Self)];
+}
+
+impl Words for Profile {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("standard", Self::Standard), ("bsi", Self::Bsi)];
+}
+
+impl Words for Trust {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("loopback", Self::Loopback), ("yes", Self::Yes), ("no", Self::No)];
+}
+
+impl Words for OnDeadline {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("defer", Self::Defer), ("deliver", Self::Deliver)];
+}
+
+impl Words for MixedHosts {
+    const ALL: &'static [(&'static str, Self)] = &[("sts", Self::Sts), ("dane", Self::Dane)];
+}
+
+impl Words for OnStsError {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("deliver", Self::Deliver), ("defer", Self::Defer)];
+}
+
+impl Words for DaneUse {
+    const ALL: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("off", Self::Off)];
+}
+
+impl Words for LogLevel {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+impl Words for LogFormat {
+    const ALL: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+}
+
+/// The place of a value of any type with [`Words`]: how the table of keys reaches it.
+pub trait Choice {
+    /// The words that may be chosen.
+    fn words(&self) -> Vec<&'static str>;
+    /// The word that is chosen.
+    fn word(&self) -> &'static str;
+    /// Chooses `word`; false, and nothing changed, if it is none of the words.
+    fn choose(&mut self, word: &str) -> bool;
+}
+
+impl<T: Words> Choice for T {
+    fn words(&self) -> Vec<&'static str> {
+        T::ALL.iter().map(|(word, _)| *word).collect()
+    }
+
+    fn word(&self) -> &'static str {
+        { T::ALL.iter().find(|(_, value)| value == self) }.map_or("", |(word, _)| word)
+    }
+
+    fn choose(&mut self, word: &str) -> bool {
+        let Some((_, value)) = T::ALL.iter().find(|(name, _)| *name == word) else {
+            return false;
+        };
+        *self = *value;
+        true
+    }
+}

@@ -1,0 +1,442 @@
+//! The table of all settings: the one place that defines an option. Long, because it is data: each
+//! entry can be read alone.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::duration;
+use super::kind::Kind;
+use super::settings::Config;
+
+/// One setting.
+pub struct Key {
+    /// The dotted name, for example `dns.resolver`.
+    pub name: &'static str,
+    /// Its flag on the command line, if it has one.
+    pub flag: Option<Flag>,
+    /// What it is for, in whole sentences; limits and default are added by [`Key::text`].
+    pub doc: &'static str,
+    /// Why the limits are what they are; told to those who run into them.
+    hint: Option<&'static str>,
+    pub(super) kind: Kind,
+}
+
+/// A flag of the command line.
+pub struct Flag {
+    /// Its name without dashes.
+    pub name: &'static str,
+    /// What stands behind it; empty for a switch.
+    pub value: &'static str,
+}
+
+impl Key {
+    /// The key with this dotted name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The table that it stands in and its name there; the table is empty for a key at the top.
+    #[must_use]
+    pub fn table_and_name(&self) -> (&'static str, &'static str) {
+        self.name.split_once('.').unwrap_or(("", self.name))
+    }
+
+    /// Its text for people: what it is for, its limits, its default.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let default = match &*self.default_text() {
+            // The default of the state folder depends on who starts the program.
+            _ if self.name == "state_dir" => return self.text_without_default(),
+            "\"\"" | "[]" => "none".to_owned(),
+            default => default.to_owned(),
+        };
+        format!("{} The default is {default}.", self.text_without_default())
+    }
+
+    /// What it is for, and its limits.
+    #[must_use]
+    pub fn text_without_default(&self) -> String {
+        let limits = match &self.kind {
+            Kind::Number { limits, .. } => {
+                format!(" From {} to {}.", limits.start(), limits.end())
+            }
+            Kind::Duration { limits, .. } => format!(
+                " From {} to {}.",
+                duration::print(*limits.start()),
+                duration::print(*limits.end())
+            ),
+            Kind::Path(_)
+            | Kind::OptionalPath(_)
+            | Kind::Switch(_)
+            | Kind::Port(_)
+            | Kind::Mode(_)
+            | Kind::Choice(_)
+            | Kind::Resolver(_)
+            | Kind::Listen(_)
+            | Kind::Names(_) => String::new(),
+        };
+        format!("{}{limits}", self.doc)
+    }
+
+    /// The default in TOML notation.
+    #[must_use]
+    pub fn default_text(&self) -> String {
+        self.value_text(&Config::default())
+    }
+
+    /// The value in `config` in TOML notation, in one line.
+    #[must_use]
+    pub fn value_text(&self, config: &Config) -> String {
+        self.kind.print(config).line()
+    }
+
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        self.hint
+    }
+}
+
+const fn seconds(first: u64, last: u64) -> RangeInclusive<Duration> {
+    Duration::from_secs(first)..=Duration::from_secs(last)
+}
+
+const fn milliseconds(first: u64, last: u64) -> RangeInclusive<Duration> {
+    Duration::from_millis(first)..=Duration::from_millis(last)
+}
+
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+
+/// Every setting, in the order in which people are told of them.
+pub static KEYS: &[Key] = &[
+    Key {
+        name: "state_dir",
+        flag: Some(Flag { name: "state-dir", value: "DIR" }),
+        doc: "The folder for what must outlive the program: policies that were promised to be \
+              remembered, and sockets. It is made if it is not there. The default is \
+              $STATE_DIRECTORY, which systemd sets; else \"/var/lib/waxseal\" for root; else \
+              \"$XDG_STATE_HOME/waxseal\" or \"~/.local/state/waxseal\".",
+        hint: None,
+        kind: Kind::Path(|config| &mut config.state_dir),
+    },
+    Key {
+        name: "profile",
+        flag: None,
+        doc: "How strict to be where the standards leave a choice. \"standard\": as the RFCs say. \
+              \"bsi\": as BSI TR-03108 says; for example, wildcard certificates of policy hosts \
+              are refused.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.profile),
+    },
+    Key {
+        name: "dns.resolver",
+        flag: Some(Flag { name: "resolver", value: "ADDR[:PORT]" }),
+        doc: "The resolver to ask. \"system\" is the first name server of /etc/resolv.conf. DANE \
+              needs a resolver that validates DNSSEC, such as unbound on this machine.",
+        hint: None,
+        kind: Kind::Resolver(|config| &mut config.dns.resolver),
+    },
+    Key {
+        name: "dns.trust",
+        flag: None,
+        doc: "Whose word on DNSSEC counts. Nothing protects the answer on its way here, so \
+              \"loopback\" believes a resolver on this machine only. \"yes\": the way to the \
+              resolver is safe, for example in a network of its own. \"no\": nobody is believed, \
+              and DANE is off.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.dns.trust),
+    },
+    Key {
+        name: "dns.timeout",
+        flag: None,
+        doc: "How long one try of one question may take.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: milliseconds(100, 30_000),
+            place: |config| &mut config.dns.timeout,
+        },
+    },
+    Key {
+        name: "dns.tries",
+        flag: None,
+        doc: "How many tries a question gets before it counts as a temporary failure.",
+        hint: None,
+        kind: Kind::Number { limits: 1..=5, place: |config| &mut config.dns.tries },
+    },
+    Key {
+        name: "dns.probe_signed",
+        flag: None,
+        doc: "Names that are signed, to prove that the resolver validates. \".\" is the root.",
+        hint: None,
+        kind: Kind::Names(|config| &mut config.dns.probe_signed),
+    },
+    Key {
+        name: "dns.probe_bogus",
+        flag: None,
+        doc: "Names whose signatures are broken on purpose, to prove that the resolver refuses \
+              them. With an empty list that is not probed.",
+        hint: None,
+        kind: Kind::Names(|config| &mut config.dns.probe_bogus),
+    },
+    Key {
+        name: "dns.probe_interval",
+        flag: None,
+        doc: "How often the resolver has to prove again that it validates.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(10, DAY),
+            place: |config| &mut config.dns.probe_interval,
+        },
+    },
+    Key {
+        name: "socketmap.listen",
+        flag: Some(Flag { name: "socketmap", value: "LISTEN" }),
+        doc: "Where the mail server asks: \"ADDR:PORT\", \"[ADDR]:PORT\" or \"unix:PATH\". A path \
+              is absolute, or begins with STATE_DIR/, the folder state_dir. Socketmap has no \
+              authentication, so use loopback or a network of its own. The flag may be repeated; \
+              it replaces the list, and listeners that are named nowhere stay off.",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.socketmap.listen),
+    },
+    Key {
+        name: "socketmap.unix_mode",
+        flag: None,
+        doc: "The permission bits, in octal, of the unix sockets of [socketmap] and [line].",
+        hint: None,
+        kind: Kind::Mode(|config| &mut config.socketmap.unix_mode),
+    },
+    Key {
+        name: "socketmap.max_connections",
+        flag: None,
+        doc: "How many connections of mail servers may be open at once. Each smtp(8) process of \
+              Postfix holds one.",
+        hint: None,
+        kind: Kind::Number {
+            limits: 1..=100_000,
+            place: |config| &mut config.socketmap.max_connections,
+        },
+    },
+    Key {
+        name: "socketmap.idle_timeout",
+        flag: None,
+        doc: "How long a connection may be silent between two requests.",
+        hint: Some(
+            "Postfix keeps an idle connection for up to 100s, and defers mail if it was closed \
+             before",
+        ),
+        kind: Kind::Duration {
+            limits: seconds(101, DAY),
+            place: |config| &mut config.socketmap.idle_timeout,
+        },
+    },
+    Key {
+        name: "socketmap.read_timeout",
+        flag: None,
+        doc: "How long a request may take from its first octet to its last.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(1, 60),
+            place: |config| &mut config.socketmap.read_timeout,
+        },
+    },
+    Key {
+        name: "http.listen",
+        flag: Some(Flag { name: "http", value: "LISTEN" }),
+        doc: "Where /metrics and /health are read, written as in socketmap.listen. The flag may \
+              be repeated, and replaces the list.",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.http.listen),
+    },
+    Key {
+        name: "http.api",
+        flag: Some(Flag { name: "api", value: "LISTEN" }),
+        doc: "Where the decision API is reached, written as in socketmap.listen. `waxseal explain` \
+              asks the running program there. The flag may be repeated, and replaces the list.",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.http.api),
+    },
+    Key {
+        name: "line.listen",
+        flag: None,
+        doc: "Where Exim's readsocket asks, one line for a question, written as in \
+              socketmap.listen.",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.line.listen),
+    },
+    Key {
+        name: "sender.deadline",
+        flag: None,
+        doc: "When the mail server gets its answer at the latest. Work that takes longer goes on, \
+              and its result is used the next time.",
+        hint: Some("Postfix gives up after 100s"),
+        kind: Kind::Duration {
+            limits: milliseconds(100, 90_000),
+            place: |config| &mut config.sender.deadline,
+        },
+    },
+    Key {
+        name: "sender.on_deadline",
+        flag: None,
+        doc: "What the mail server is told if the facts are not complete by then. \"defer\": try \
+              again later. \"deliver\": there is no policy; such mail may be read and redirected \
+              by an attacker who slows us down.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.sender.on_deadline),
+    },
+    Key {
+        name: "sender.mixed",
+        flag: None,
+        doc: "What counts for a domain with an MTA-STS policy where only a part of the mail \
+              servers has TLSA records. \"sts\": all are authenticated by the web's certificates. \
+              \"dane\": those with TLSA records by DANE, the others not at all.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.sender.mixed),
+    },
+    Key {
+        name: "sender.on_sts_error",
+        flag: None,
+        doc: "What happens if a domain announces an MTA-STS policy that cannot be fetched, and no \
+              earlier one is known. \"deliver\": as without a policy (RFC 8461 section 5.1). \
+              \"defer\": the mail waits.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.sender.on_sts_error),
+    },
+    Key {
+        name: "sender.overrides",
+        flag: None,
+        doc: "The file with what you want otherwise for single domains. It is read again when it \
+              changes. \"\" is none.",
+        hint: None,
+        kind: Kind::OptionalPath(|config| &mut config.sender.overrides),
+    },
+    Key {
+        name: "sender.refresh",
+        flag: None,
+        doc: "How old a policy gets before it is fetched again.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(HOUR, 7 * DAY),
+            place: |config| &mut config.sender.refresh,
+        },
+    },
+    Key {
+        name: "sender.cache_entries",
+        flag: None,
+        doc: "How many domains are kept in memory. Policies that do not fit stay on disk.",
+        hint: None,
+        kind: Kind::Number {
+            limits: 1_000..=10_000_000,
+            place: |config| &mut config.sender.cache_entries,
+        },
+    },
+    Key {
+        name: "sender.dane",
+        flag: None,
+        doc: "Whether DANE is used. \"auto\": whenever the resolver was proved to validate. \
+              \"off\": never.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.sender.dane),
+    },
+    Key {
+        name: "fetch.timeout",
+        flag: None,
+        doc: "How long fetching a policy may take, from the look-up to the last octet.",
+        hint: None,
+        kind: Kind::Duration { limits: seconds(1, 120), place: |config| &mut config.fetch.timeout },
+    },
+    Key {
+        name: "fetch.max_body",
+        flag: None,
+        doc: "How many octets a policy may have.",
+        hint: None,
+        kind: Kind::Number {
+            limits: 1_024..=1_048_576,
+            place: |config| &mut config.fetch.max_body,
+        },
+    },
+    Key {
+        name: "fetch.https_port",
+        flag: Some(Flag { name: "https-port", value: "PORT" }),
+        doc: "The port of policy hosts. For tests.",
+        hint: None,
+        kind: Kind::Port(|config| &mut config.fetch.https_port),
+    },
+    Key {
+        name: "fetch.ca",
+        flag: Some(Flag { name: "ca", value: "PEM" }),
+        doc: "A file with the certificates that are trusted for policy hosts instead of those that \
+              the system trusts. \"\" is none.",
+        hint: None,
+        kind: Kind::OptionalPath(|config| &mut config.fetch.ca),
+    },
+    Key {
+        name: "fetch.allow_private",
+        flag: Some(Flag { name: "allow-private", value: "" }),
+        doc: "Whether a policy host may have a loopback or private address. If so, whoever sends \
+              you mail to a domain of theirs can make this machine connect to such addresses. For \
+              tests.",
+        hint: None,
+        kind: Kind::Switch(|config| &mut config.fetch.allow_private),
+    },
+    Key {
+        name: "log.level",
+        flag: Some(Flag { name: "log-level", value: "LEVEL" }),
+        doc: "The least important message that is still written: \"error\", \"warn\", \"info\", \
+              \"debug\" or \"trace\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.log.level),
+    },
+    Key {
+        name: "log.format",
+        flag: None,
+        doc: "How messages are written to standard error: \"text\" or \"json\", one on a line.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.log.format),
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_and_flags_are_unique_and_tables_stand_together() {
+        let names: BTreeSet<_> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(names.len(), KEYS.len());
+        let flags: Vec<_> = KEYS.iter().filter_map(|key| key.flag.as_ref()).collect();
+        let flag_names: BTreeSet<_> = flags.iter().map(|flag| flag.name).collect();
+        assert_eq!(flag_names.len(), flags.len());
+        let mut tables: Vec<_> = KEYS.iter().map(|key| key.table_and_name().0).collect();
+        tables.dedup();
+        assert_eq!(tables.len(), tables.iter().collect::<BTreeSet<_>>().len());
+        assert_eq!(tables[0], "");
+    }
+
+    #[test]
+    fn texts_are_whole_sentences() {
+        for key in KEYS {
+            let text = key.text();
+            assert!(text.ends_with('.'), "{}", key.name);
+            assert!(text.contains("The default is "), "{}", key.name);
+            assert!(!text.contains("  "), "{}: {text}", key.name);
+        }
+        let timeout = Key::find("dns.timeout").unwrap();
+        assert_eq!(
+            timeout.text(),
+            "How long one try of one question may take. From 100ms to 30s. The default is \"2s\"."
+        );
+    }
+
+    #[test]
+    fn every_choice_is_explained() {
+        for key in KEYS {
+            if let Kind::Choice(place) = &key.kind {
+                for word in place(&mut Config::default()).words() {
+                    let quoted = format!("\"{word}\"");
+                    assert!(key.doc.contains(&quoted), "{}: {word}", key.name);
+                }
+            }
+        }
+    }
+}

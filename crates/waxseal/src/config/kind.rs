@@ -1,0 +1,313 @@
+//! The kinds of settings: how the value of a key is read from TOML, and how it is printed.
+//!
+//! A kind holds the limits of the value and its one place in [`Config`], so that what is read and
+//! what is printed cannot be two different fields.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use smtp_types::DomainName;
+use toml::Spanned;
+use toml::de::{DeArray, DeInteger, DeValue};
+
+use super::choice::Choice;
+use super::duration;
+use super::settings::{Config, ProbeName, Resolver, STATE_DIR};
+use crate::listen::ListenAddress;
+
+/// The port of the DNS.
+const DNS_PORT: u16 = 53;
+
+/// A kind of setting, with its limits and its place.
+pub(super) enum Kind {
+    /// An absolute path.
+    Path(fn(&mut Config) -> &mut PathBuf),
+    /// An absolute path, or the empty text for none.
+    OptionalPath(fn(&mut Config) -> &mut Option<PathBuf>),
+    /// `true` or `false`.
+    Switch(fn(&mut Config) -> &mut bool),
+    /// A whole number.
+    Number { limits: RangeInclusive<usize>, place: fn(&mut Config) -> &mut usize },
+    /// A port, 1 to 65535.
+    Port(fn(&mut Config) -> &mut u16),
+    /// Permission bits, as text in octal digits.
+    Mode(fn(&mut Config) -> &mut u32),
+    /// A duration.
+    Duration { limits: RangeInclusive<Duration>, place: fn(&mut Config) -> &mut Duration },
+    /// One word out of a few.
+    Choice(fn(&mut Config) -> &mut dyn Choice),
+    /// `system` or `ADDR[:PORT]`.
+    Resolver(fn(&mut Config) -> &mut Resolver),
+    /// A list of listen addresses.
+    Listen(fn(&mut Config) -> &mut Vec<ListenAddress>),
+    /// A list of domain names, the root among them.
+    Names(fn(&mut Config) -> &mut Vec<ProbeName>),
+}
+
+/// Why a value, or a part of it, is refused.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Where it stands in the file, in octets.
+    pub(super) span: Range<usize>,
+    /// What may stand there.
+    pub(super) expected: String,
+    /// What stands there.
+    pub(super) found: String,
+}
+
+impl Refusal {
+    pub(super) fn new(value: &Spanned<DeValue<'_>>, expected: impl Into<String>) -> Self {
+        Self { span: value.span(), expected: expected.into(), found: describe(value.get_ref()) }
+    }
+}
+
+/// A value in TOML notation.
+pub(super) enum Printed {
+    /// A single value.
+    One(String),
+    /// The items of a list.
+    List(Vec<String>),
+}
+
+impl Printed {
+    /// The value in one line.
+    pub(super) fn line(&self) -> String {
+        match self {
+            Self::One(text) => text.clone(),
+            Self::List(items) => format!("[{}]", items.join(", ")),
+        }
+    }
+}
+
+impl Kind {
+    /// Reads `value` into its place. Of a list, all items that are wrong are told.
+    pub(super) fn read(
+        &self,
+        config: &mut Config,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), Vec<Refusal>> {
+        let text = value.get_ref().as_str();
+        let refusal = || vec![Refusal::new(value, self.expected())];
+        match self {
+            Self::Path(place) => *place(config) = text.and_then(path).ok_or_else(refusal)?,
+            Self::OptionalPath(place) => {
+                *place(config) = match text {
+                    Some("") => None,
+                    _ => Some(text.and_then(path).ok_or_else(refusal)?),
+                };
+            }
+            Self::Switch(place) => {
+                *place(config) = value.get_ref().as_bool().ok_or_else(refusal)?;
+            }
+            Self::Number { limits, place } => {
+                let number = integer(value.get_ref()).filter(|number| limits.contains(number));
+                *place(config) = number.ok_or_else(refusal)?;
+            }
+            Self::Port(place) => {
+                let port = integer(value.get_ref()).and_then(|number| u16::try_from(number).ok());
+                *place(config) = port.filter(|port| *port != 0).ok_or_else(refusal)?;
+            }
+            Self::Mode(place) => *place(config) = text.and_then(mode).ok_or_else(refusal)?,
+            Self::Duration { limits, place } => {
+                let found = text.and_then(duration::parse);
+                *place(config) =
+                    { found.filter(|found| limits.contains(found)) }.ok_or_else(refusal)?;
+            }
+            Self::Choice(place) => {
+                if !text.is_some_and(|word| place(config).choose(word)) {
+                    return Err(refusal());
+                }
+            }
+            Self::Resolver(place) => {
+                *place(config) = text.and_then(resolver).ok_or_else(refusal)?;
+            }
+            Self::Listen(place) => {
+                let items = value.get_ref().as_array().ok_or_else(refusal)?;
+                *place(config) = read_items(items, LISTEN_ADDRESS, ListenAddress::parse)?;
+            }
+            Self::Names(place) => {
+                let items = value.get_ref().as_array().ok_or_else(refusal)?;
+                *place(config) = read_items(items, "a domain name, or \".\"", probe_name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What may stand as the value, to follow "expected".
+    pub(super) fn expected(&self) -> String {
+        match self {
+            Self::Path(_) => "an absolute path".into(),
+            Self::OptionalPath(_) => "an absolute path, or \"\" for none".into(),
+            Self::Switch(_) => "true or false".into(),
+            Self::Number { limits, .. } => {
+                format!("a whole number from {} to {}", limits.start(), limits.end())
+            }
+            Self::Port(_) => "a port from 1 to 65535".into(),
+            Self::Mode(_) => "permission bits as text, such as \"0660\"".into(),
+            Self::Duration { limits, .. } => format!(
+                "a duration from \"{}\" to \"{}\"",
+                duration::print(*limits.start()),
+                duration::print(*limits.end())
+            ),
+            Self::Choice(place) => {
+                let words = place(&mut Config::default()).words();
+                let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                match quoted.split_last() {
+                    Some((last, rest)) if !rest.is_empty() => {
+                        format!("{} or {last}", rest.join(", "))
+                    }
+                    _ => quoted.concat(),
+                }
+            }
+            Self::Resolver(_) => "\"system\" or an IP address with or without a port".into(),
+            Self::Listen(_) => "a list of listen addresses".into(),
+            Self::Names(_) => "a list of domain names".into(),
+        }
+    }
+
+    /// The value in `config`, in TOML notation.
+    pub(super) fn print(&self, config: &Config) -> Printed {
+        // A place is a place to write, so reading goes through a copy. Only people ask for it.
+        let mut config = config.clone();
+        Printed::One(match self {
+            Self::Path(place) => quote(&place(&mut config).to_string_lossy()),
+            Self::OptionalPath(place) => {
+                let path = place(&mut config).take().unwrap_or_default();
+                quote(&path.to_string_lossy())
+            }
+            Self::Switch(place) => place(&mut config).to_string(),
+            Self::Number { place, .. } => place(&mut config).to_string(),
+            Self::Port(place) => place(&mut config).to_string(),
+            Self::Mode(place) => format!("\"{:04o}\"", place(&mut config)),
+            Self::Duration { place, .. } => quote(&duration::print(*place(&mut config))),
+            Self::Choice(place) => quote(place(&mut config).word()),
+            Self::Resolver(place) => quote(&place(&mut config).to_string()),
+            Self::Listen(place) => return print_items(place(&mut config)),
+            Self::Names(place) => return print_items(place(&mut config)),
+        })
+    }
+
+    /// What was typed behind the flag, as if it stood in the file. Relative paths are those of
+    /// the shell, so they are completed by the working folder.
+    pub(super) fn typed<'a>(&self, texts: &'a [String]) -> Spanned<DeValue<'a>> {
+        let text = |text: &'a str| DeValue::String(text.into());
+        let last = texts.last().map_or("", |text| text.as_str());
+        let value = match self {
+            Self::Switch(_) => DeValue::Boolean(true),
+            Self::Number { .. } | Self::Port(_) => {
+                DeValue::parse(last).map_or_else(|_| text(last), Spanned::into_inner)
+            }
+            Self::Path(_) | Self::OptionalPath(_) => DeValue::String(absolute("", last).into()),
+            Self::Listen(_) | Self::Names(_) => {
+                let items = texts.iter().map(|item| {
+                    let item = match item.strip_prefix("unix:") {
+                        Some(path) => DeValue::String(absolute("unix:", path).into()),
+                        None => text(item),
+                    };
+                    Spanned::new(0..0, item)
+                });
+                DeValue::Array(items.collect())
+            }
+            Self::Mode(_) | Self::Duration { .. } | Self::Choice(_) | Self::Resolver(_) => {
+                text(last)
+            }
+        };
+        Spanned::new(0..0, value)
+    }
+}
+
+const LISTEN_ADDRESS: &str =
+    "an IP address with a port, or \"unix:\" and an absolute path or one below STATE_DIR/";
+
+fn absolute(scheme: &str, typed: &str) -> String {
+    if typed.is_empty() || Path::new(typed).starts_with(STATE_DIR) {
+        return format!("{scheme}{typed}");
+    }
+    let path = std::path::absolute(typed).unwrap_or_else(|_| typed.into());
+    format!("{scheme}{}", path.display())
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    let usable = text.starts_with('/') && !text.contains(|c: char| c.is_control());
+    usable.then(|| text.into())
+}
+
+fn integer(value: &DeValue<'_>) -> Option<usize> {
+    let number: &DeInteger<'_> = value.as_integer()?;
+    usize::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// Three octal digits, with or without zeros in front.
+fn mode(text: &str) -> Option<u32> {
+    let is_octal = (3..=5).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok()?;
+    (is_octal && mode <= 0o777).then_some(mode)
+}
+
+fn resolver(text: &str) -> Option<Resolver> {
+    if text == "system" {
+        return Some(Resolver::System);
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return (address.port() != 0).then_some(Resolver::Address(address));
+    }
+    let address = match text.strip_prefix("localhost") {
+        Some("") => return Some(Resolver::Address((Ipv4Addr::LOCALHOST, DNS_PORT).into())),
+        Some(rest) => return resolver(&format!("{}{rest}", Ipv4Addr::LOCALHOST)),
+        None => text.parse::<IpAddr>().ok()?,
+    };
+    Some(Resolver::Address((address, DNS_PORT).into()))
+}
+
+fn probe_name(text: &str) -> Option<ProbeName> {
+    if text == "." {
+        return Some(ProbeName::Root);
+    }
+    DomainName::parse(text).ok().map(ProbeName::Domain)
+}
+
+fn read_items<T: PartialEq>(
+    items: &DeArray<'_>,
+    expected: &str,
+    parse: fn(&str) -> Option<T>,
+) -> Result<Vec<T>, Vec<Refusal>> {
+    let (mut values, mut refusals) = (Vec::new(), Vec::new());
+    for item in items {
+        match item.get_ref().as_str().and_then(parse) {
+            Some(value) if values.contains(&value) => {
+                refusals.push(Refusal::new(item, "each item once"));
+            }
+            Some(value) => values.push(value),
+            None => refusals.push(Refusal::new(item, expected)),
+        }
+    }
+    if refusals.is_empty() { Ok(values) } else { Err(refusals) }
+}
+
+fn print_items<T: ToString>(items: &[T]) -> Printed {
+    Printed::List(items.iter().map(|item| quote(&item.to_string())).collect())
+}
+
+/// A TOML basic string. Our own values hold no control characters.
+pub(super) fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
+}
+
+/// The value as people are told what was found.
+pub(super) fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) if text.is_empty() => "an empty text".into(),
+        DeValue::String(text) if text.chars().count() > 60 => {
+            format!("{:?}...", text.chars().take(60).collect::<String>())
+        }
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => format!("the number {number}"),
+        DeValue::Float(number) => format!("the number {number}"),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(date) => format!("the date {date}"),
+        DeValue::Array(_) => "a list".into(),
+        DeValue::Table(_) => "a table".into(),
+    }
+}

@@ -1,0 +1,285 @@
+//! The configuration in force, as types: what every other part of the program reads.
+//!
+//! Nothing here can be wrong: an address is an address and a duration lies within its limits,
+//! for [`keys`](super::KEYS) lets nothing else in. The default of a key stands here, in
+//! [`Config::default`]; what the key means to an operator stands in its line of the table.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use smtp_types::DomainName;
+use transport_policy::{MixedHosts, OnStsError};
+
+use crate::listen::ListenAddress;
+
+/// The folder that a path stands below if it begins with `STATE_DIR/`.
+pub(super) const STATE_DIR: &str = "STATE_DIR";
+
+/// All settings. Each field is the key of the same name in `waxseal.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the program keeps what must outlive it.
+    pub state_dir: PathBuf,
+    /// How strict to be where the standards leave a choice.
+    pub profile: Profile,
+    /// `[dns]`: whom to ask, and how far to trust the answer.
+    pub dns: Dns,
+    /// `[socketmap]`: the mail server's question.
+    pub socketmap: Socketmap,
+    /// `[http]`: metrics, health and the decision API.
+    pub http: Http,
+    /// `[line]`: the one-line protocol for Exim.
+    pub line: Line,
+    /// `[sender]`: how mail to others is protected.
+    pub sender: Sender,
+    /// `[fetch]`: how a policy is fetched.
+    pub fetch: Fetch,
+    /// `[log]`: what the program says about itself.
+    pub log: Log,
+}
+
+/// `[dns]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// The resolver to ask.
+    pub resolver: Resolver,
+    /// Whose word on DNSSEC counts.
+    pub trust: Trust,
+    /// How long one try may take; 100 ms to 30 s.
+    pub timeout: Duration,
+    /// How many tries a question gets; 1 to 5.
+    pub tries: usize,
+    /// Names that a validating resolver must call secure.
+    pub probe_signed: Vec<ProbeName>,
+    /// Names that a validating resolver must refuse.
+    pub probe_bogus: Vec<ProbeName>,
+    /// How often the resolver is probed again; 10 s to 1 day.
+    pub probe_interval: Duration,
+}
+
+/// `[socketmap]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Socketmap {
+    /// Where the mail server finds us. No two listeners of the program are equal.
+    pub listen: Vec<ListenAddress>,
+    /// The permission bits of unix sockets for mail servers; 0 to 0o777.
+    pub unix_mode: u32,
+    /// How many connections may be open at once; 1 to 100 000.
+    pub max_connections: usize,
+    /// How long a connection may be silent between two requests; more than 100 s.
+    pub idle_timeout: Duration,
+    /// How long a request may take from its first octet to its last; 1 s to 1 min.
+    pub read_timeout: Duration,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Where metrics and health are read.
+    pub listen: Vec<ListenAddress>,
+    /// Where the decision API is reached.
+    pub api: Vec<ListenAddress>,
+}
+
+/// `[line]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where Exim finds us.
+    pub listen: Vec<ListenAddress>,
+}
+
+/// `[sender]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// When the mail server gets its answer at the latest; 100 ms to 90 s.
+    pub deadline: Duration,
+    /// What it is told if the facts are not complete by then.
+    pub on_deadline: OnDeadline,
+    /// What counts if only a part of the hosts of a domain has TLSA records.
+    pub mixed: MixedHosts,
+    /// What happens if a policy was announced and cannot be fetched, and none is known.
+    pub on_sts_error: OnStsError,
+    /// The operator's override file.
+    pub overrides: Option<PathBuf>,
+    /// How old a policy gets before it is fetched again; 1 h to 7 days.
+    pub refresh: Duration,
+    /// How many domains are kept in memory; 1 000 to 10 000 000.
+    pub cache_entries: usize,
+    /// Whether DANE is used.
+    pub dane: DaneUse,
+}
+
+/// `[fetch]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// How long a fetch may take in all; 1 s to 2 min.
+    pub timeout: Duration,
+    /// How many octets a policy may have; 1024 to 1048576.
+    pub max_body: usize,
+    /// The port of policy hosts.
+    pub https_port: u16,
+    /// The certificates that are trusted instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Whether a policy host may have a private address.
+    pub allow_private: bool,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least important message that is still written.
+    pub level: LogLevel,
+    /// How a message is written.
+    pub format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let loopback = |port| ListenAddress::Tcp((Ipv4Addr::LOCALHOST, port).into());
+        let in_state_dir = |name| ListenAddress::Unix(Path::new(STATE_DIR).join(name));
+        Self {
+            state_dir: "/var/lib/waxseal".into(),
+            profile: Profile::Standard,
+            dns: Dns {
+                resolver: Resolver::System,
+                trust: Trust::Loopback,
+                timeout: Duration::from_secs(2),
+                tries: 2,
+                probe_signed: vec![ProbeName::Root],
+                probe_bogus: ["dnssec-failed.org", "rhybar.cz"]
+                    .into_iter()
+                    .filter_map(|name| DomainName::parse(name).ok())
+                    .map(ProbeName::Domain)
+                    .collect(),
+                probe_interval: Duration::from_mins(10),
+            },
+            socketmap: Socketmap {
+                listen: vec![loopback(8642), in_state_dir("socketmap")],
+                unix_mode: 0o666,
+                max_connections: 4096,
+                idle_timeout: Duration::from_secs(150),
+                read_timeout: Duration::from_secs(10),
+            },
+            http: Http { listen: vec![loopback(8643)], api: vec![in_state_dir("api")] },
+            line: Line { listen: vec![] },
+            sender: Sender {
+                deadline: Duration::from_secs(10),
+                on_deadline: OnDeadline::Defer,
+                mixed: MixedHosts::Sts,
+                on_sts_error: OnStsError::Deliver,
+                overrides: None,
+                refresh: Duration::from_hours(24),
+                cache_entries: 200_000,
+                dane: DaneUse::Auto,
+            },
+            fetch: Fetch {
+                timeout: Duration::from_mins(1),
+                max_body: 65_536,
+                https_port: 443,
+                ca: None,
+                allow_private: false,
+            },
+            log: Log { level: LogLevel::Info, format: LogFormat::Text },
+        }
+    }
+}
+
+/// The resolver to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolver {
+    /// The first name server of `/etc/resolv.conf`.
+    System,
+    /// The resolver at this address.
+    Address(SocketAddr),
+}
+
+impl fmt::Display for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System => f.write_str("system"),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+/// A name that the resolver is probed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeName {
+    /// The root of the DNS, which is no [`DomainName`], for no mail goes there.
+    Root,
+    /// Any other name.
+    Domain(DomainName),
+}
+
+impl fmt::Display for ProbeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("."),
+            Self::Domain(name) => name.fmt(f),
+        }
+    }
+}
+
+/// How strict to be where the standards leave a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As the RFCs say.
+    Standard,
+    /// As BSI TR-03108 says.
+    Bsi,
+}
+
+/// Whose word on DNSSEC counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// That of a resolver on this machine.
+    Loopback,
+    /// That of any resolver: the operator vouches for the way to it.
+    Yes,
+    /// Nobody's.
+    No,
+}
+
+/// What the mail server is told if the facts are not complete in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDeadline {
+    /// Try again later.
+    Defer,
+    /// There is no policy.
+    Deliver,
+}
+
+/// Whether DANE is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DaneUse {
+    /// Whenever the resolver was proved to validate.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// How important a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Protection or service is lost.
+    Error,
+    /// Somebody should look at it.
+    Warn,
+    /// What happens in normal operation.
+    Info,
+    /// Each decision with its reasons.
+    Debug,
+    /// Each look-up.
+    Trace,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line for people.
+    Text,
+    /// One JSON object on a line.
+    Json,
+}
