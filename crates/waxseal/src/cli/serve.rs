@@ -1,0 +1,299 @@
+//! `waxseal serve`: the daemon.
+//!
+//! Two runtimes: one thread answers, and does nothing that could delay an answer; the others look
+//! up. What is asked and not in memory goes from the first to the second, and comes back.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use sd_notify::NotifyState;
+use smtp_types::UnixTime;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::{banner, wiring};
+use crate::answer::{SocketmapCounters, SocketmapSettings, api, http, line, socketmap};
+use crate::config::{self, Config, LogFormat, LogLevel};
+use crate::listen::{self, Listener, Role};
+use crate::metrics::Metrics;
+use crate::observe::Validation;
+use crate::sender::{Clock, OverrideFile, Sender};
+use crate::store::Store;
+
+/// While validation is not proved, the resolver is probed this often.
+const PROBE_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long the answering thread may take to finish at the end.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The verb with its flags.
+pub(super) fn command() -> Command {
+    Command::new("serve")
+        .about("Run the daemon: tell the mail server how to encrypt to each domain")
+        .long_about(
+            "Run the daemon: tell the mail server how to encrypt to each domain. Needs no \
+             settings. Exit code: 0 after SIGTERM or SIGINT, 64 if a setting or a socket is wrong.",
+        )
+        .arg(super::explain::at_arg())
+        .arg(
+            Arg::new("quiet")
+                .long("quiet")
+                .action(ArgAction::SetTrue)
+                .help("Do not print what is served."),
+        )
+        .arg(config::config_file_arg())
+        .args(config::all_args())
+}
+
+/// Runs the verb.
+pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
+    let Some(loaded) = wiring::load(matches) else { return Ok(ExitCode::from(super::USAGE)) };
+    log_to_stderr(loaded.config.log.level, loaded.config.log.format);
+    for warning in loaded.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let typed = |id: &str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+    // Whoever shows the daemon another Internet wants nothing of this one in it, nor its memory
+    // in the state folder of this machine.
+    let has_memory =
+        !typed("dns.resolver") || loaded.origin("state_dir") != config::Origin::Default;
+    let at = matches.get_one::<u64>("at").copied().map(UnixTime);
+    match start(&loaded.config, at, has_memory) {
+        Ok(daemon) => daemon.run(matches.get_flag("quiet")),
+        Err(problems) => {
+            for problem in problems {
+                anstream::eprintln!("waxseal: {problem}");
+            }
+            Ok(ExitCode::from(super::USAGE))
+        }
+    }
+}
+
+fn log_to_stderr(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let ansi = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let lines =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    match format {
+        LogFormat::Text if std::env::var_os("JOURNAL_STREAM").is_some() => {
+            // The journal has its own clock.
+            lines.with_ansi(false).without_time().init();
+        }
+        LogFormat::Text => lines.with_ansi(ansi).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}
+
+/// The daemon, all its parts made and nothing running yet.
+struct Daemon {
+    config: Config,
+    looking_up: Runtime,
+    answering: Runtime,
+    listeners: Vec<(Role, Listener)>,
+    sender: Arc<Sender>,
+    socketmap: Arc<SocketmapCounters>,
+}
+
+/// Makes all parts, or says everything that stands in the way.
+fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daemon, Vec<String>> {
+    let one = |error: &dyn std::fmt::Display| vec![error.to_string()];
+    let observer = wiring::observer(config, at).map_err(|error| one(&error))?;
+    let overrides = match &config.sender.overrides {
+        Some(path) => OverrideFile::open(path)?,
+        None => OverrideFile::none(),
+    };
+    let looking_up = Builder::new_multi_thread()
+        .thread_name("look-up")
+        .enable_all()
+        .build()
+        .map_err(|error| one(&error))?;
+    let answering =
+        Builder::new_current_thread().enable_all().build().map_err(|error| one(&error))?;
+    let listeners = {
+        let _within = answering.enter();
+        let told = |errors: Vec<listen::ListenError>| -> Vec<String> {
+            errors.iter().map(ToString::to_string).collect()
+        };
+        listen::inherited().and_then(|inherited| listen::open(config, inherited)).map_err(told)?
+    };
+    let store = match has_memory {
+        true => {
+            let (store, note) = Store::open(&config.state_dir).map_err(|error| one(&error))?;
+            if let Some(note) = note {
+                tracing::warn!(path = %store.path().display(), "store: {note}");
+            }
+            Some(store)
+        }
+        false => None,
+    };
+    let clock = at.map_or(Clock::System, Clock::Fixed);
+    let settings = wiring::sender_settings(config);
+    let sender =
+        Sender::new(settings, clock, observer, store, overrides, looking_up.handle().clone());
+    let config = config.clone();
+    Ok(Daemon { config, looking_up, answering, listeners, sender, socketmap: Arc::default() })
+}
+
+impl Daemon {
+    /// Runs until a signal ends it.
+    fn run(self, quiet: bool) -> io::Result<ExitCode> {
+        let Self { config, looking_up, answering, listeners, sender, socketmap } = self;
+        let addresses: Vec<_> = listeners
+            .iter()
+            .filter_map(|(role, listener)| Some((*role, listener.local_address().ok()?)))
+            .collect();
+        let resolver = Arc::clone(&sender.observer().resolver);
+        let validation = looking_up.block_on(resolver.prove());
+        if !quiet {
+            banner::print(&config, &addresses, &sender, &validation)?;
+        }
+        say(&validation);
+
+        let (stop, stopped) = watch::channel(false);
+        let (ended, mut answering_ended) = oneshot::channel::<()>();
+        let answers =
+            Answering { config: config.clone(), sender: Arc::clone(&sender), socketmap, stopped };
+        thread::Builder::new().name("answer".to_owned()).spawn(move || {
+            answering.block_on(answers.run(listeners));
+            drop(ended);
+        })?;
+
+        looking_up.spawn(Arc::clone(&sender).work());
+        looking_up.spawn(prove_again(Arc::clone(&sender), validation, config.dns.probe_interval));
+        let outcome = looking_up.block_on(until_ended(&sender, &mut answering_ended));
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        let _ = stop.send(true);
+        looking_up.block_on(async {
+            // What was asked before the end is answered, if it does not take too long.
+            let _ = tokio::time::timeout(FINISH_TIMEOUT, answering_ended).await;
+            sender.finish().await;
+        });
+        looking_up.shutdown_timeout(Duration::from_secs(1));
+        outcome
+    }
+}
+
+/// What the answering thread needs.
+struct Answering {
+    config: Config,
+    sender: Arc<Sender>,
+    socketmap: Arc<SocketmapCounters>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Answering {
+    /// Answers on all listeners until stopped.
+    async fn run(self, listeners: Vec<(Role, Listener)>) {
+        let Self { config, sender, socketmap: counters, stopped } = self;
+        let answers = Arc::new(Arc::clone(&sender));
+        let metrics = Metrics { sender: Arc::clone(&sender), socketmap: Arc::clone(&counters) };
+        let metrics = Arc::new(metrics);
+        let mut servers = JoinSet::new();
+        let mut maps = Vec::new();
+        for (role, listener) in listeners {
+            let stopped = stopped.clone();
+            match role {
+                Role::Socketmap => maps.push(listener),
+                Role::Http => {
+                    servers.spawn(http::serve(
+                        listener,
+                        api::watch_routes(Arc::clone(&metrics)),
+                        stopped,
+                    ));
+                }
+                Role::Api => {
+                    servers.spawn(http::serve(
+                        listener,
+                        api::decision_routes(Arc::clone(&sender)),
+                        stopped,
+                    ));
+                }
+                Role::Line => {
+                    let settings = line::LineSettings::default();
+                    servers.spawn(line::serve(listener, Arc::clone(&answers), settings, stopped));
+                }
+            }
+        }
+        let settings = SocketmapSettings {
+            max_connections: config.socketmap.max_connections,
+            idle_timeout: config.socketmap.idle_timeout,
+            read_timeout: config.socketmap.read_timeout,
+            ..SocketmapSettings::default()
+        };
+        servers.spawn(socketmap::serve(maps, answers, settings, counters, stopped));
+        while let Some(ended) = servers.join_next().await {
+            if let Err(fault) = ended {
+                tracing::error!(%fault, "a server has ended: a fault of ours");
+            }
+        }
+    }
+}
+
+/// Probes the resolver again and again; answers made under another state are forgotten.
+async fn prove_again(sender: Arc<Sender>, first: Validation, interval: Duration) {
+    let mut before = first;
+    loop {
+        let proved = matches!(before, Validation::Proved | Validation::Plausible);
+        tokio::time::sleep(if proved { interval } else { interval.min(PROBE_AGAIN) }).await;
+        let validation = sender.observer().resolver.prove().await;
+        if validation != before {
+            say(&validation);
+            sender.forget_answers();
+            before = validation;
+        }
+    }
+}
+
+fn say(validation: &Validation) {
+    match validation {
+        Validation::Proved | Validation::Plausible => tracing::info!("{validation}"),
+        Validation::Unproved => tracing::warn!("{validation}"),
+        Validation::Disproved { .. } | Validation::Untrusted { .. } => {
+            tracing::error!("{validation}");
+        }
+    }
+}
+
+/// Waits for a signal that ends the program. SIGHUP reads the overrides again.
+async fn until_ended(
+    sender: &Sender,
+    answering_ended: &mut oneshot::Receiver<()>,
+) -> io::Result<ExitCode> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let watchdog = sd_notify::watchdog_enabled();
+    let mut beat =
+        tokio::time::interval(watchdog.map_or(Duration::from_secs(3600), |span| span / 2));
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+            _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+            _ = hang_up.recv() => {
+                if sender.overrides().reload() {
+                    sender.forget_answers();
+                }
+            }
+            _ = &mut *answering_ended => {
+                tracing::error!("the answering thread has ended: a fault of ours");
+                return Ok(ExitCode::FAILURE);
+            }
+            _ = beat.tick() => {
+                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            }
+        }
+    }
+}

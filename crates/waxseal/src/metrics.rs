@@ -1,0 +1,363 @@
+//! Counters, in the text form that Prometheus reads.
+//!
+//! Counters live where the work is done, as plain atomics; here they are given names and help
+//! texts, once, when somebody asks for them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use transport_policy::Answer;
+
+use crate::answer::SocketmapCounters;
+use crate::observe::Validation;
+use crate::sender::{OverridesHealth, REFRESH_ALARM_AFTER, Sender};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn inc(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the role `sender` counts.
+#[derive(Debug, Default)]
+pub struct SenderCounters {
+    /// Evaluations: questions that memory could not answer.
+    pub evaluations: Counter,
+    /// Askers who waited for the evaluation of another.
+    pub joined: Counter,
+    /// Askers whose deadline passed.
+    pub overdue: Counter,
+    /// Evaluations that ended without a result: faults of ours.
+    pub faults: Counter,
+    /// Policies fetched for a question.
+    pub fetches: Counter,
+    /// Fetches for a question that failed.
+    pub failed_fetches: Counter,
+    /// Policies refreshed ahead of time.
+    pub refreshes: Counter,
+    /// Refreshes that failed.
+    pub failed_refreshes: Counter,
+    /// Decisions by what the mail server is told: none, defer, dane, dane-only, secure, fixed.
+    pub decisions: [Counter; 6],
+}
+
+impl SenderCounters {
+    /// The words for [`decisions`](Self::decisions), in its order.
+    pub const ANSWERS: [&str; 6] = ["none", "defer", "dane", "dane-only", "secure", "fixed"];
+
+    /// Counts a decision.
+    pub fn count(&self, answer: &Answer) {
+        let index = match answer {
+            Answer::NoPolicy => 0,
+            Answer::Defer => 1,
+            Answer::Dane => 2,
+            Answer::DaneOnly => 3,
+            Answer::Secure(_) => 4,
+            Answer::Fixed(_) => 5,
+        };
+        self.decisions[index].inc();
+    }
+}
+
+/// Everything that is watched, in one place.
+pub struct Metrics {
+    /// The role.
+    pub sender: Arc<Sender>,
+    /// The socketmap server.
+    pub socketmap: Arc<SocketmapCounters>,
+}
+
+/// How the program is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// In one word.
+    pub status: Status,
+    /// What is not as it should be, for people.
+    pub notes: Vec<String>,
+}
+
+/// Health in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// All is well.
+    Ok,
+    /// Mail is protected, and somebody should look.
+    Degraded,
+    /// A protection is off: DANE, because nothing validates.
+    Unprotected,
+}
+
+impl Status {
+    /// `ok`, `degraded` or `unprotected`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Unprotected => "unprotected",
+        }
+    }
+
+    /// Whether a watcher may be content.
+    #[must_use]
+    pub const fn is_serving(self) -> bool {
+        matches!(self, Self::Ok | Self::Degraded)
+    }
+}
+
+impl Metrics {
+    /// How the program is doing now.
+    pub async fn health(&self) -> Health {
+        let mut status = Status::Ok;
+        let mut notes = Vec::new();
+        let mut note = |found: Status, text: String| {
+            status = status.max(found);
+            notes.push(text);
+        };
+        let validation = self.sender.observer().resolver.validation();
+        if !validation.is_believed() {
+            note(Status::Unprotected, validation.to_string());
+        } else if *validation == Validation::Unproved {
+            note(Status::Degraded, validation.to_string());
+        }
+        let store = self.sender.remembered().health();
+        if store.unsaved > 0 {
+            let text = format!(
+                "{} policies are only in memory: the store does not take them",
+                store.unsaved
+            );
+            note(Status::Degraded, text);
+        }
+        if let OverridesHealth::KeptOld { errors } = self.sender.overrides().health() {
+            let first = errors.first().map(String::as_str).unwrap_or_default();
+            note(
+                Status::Degraded,
+                format!("overrides: the set from before stays in force: {first}"),
+            );
+        }
+        let failing = self.failing_policies().await;
+        if failing > 0 {
+            note(Status::Degraded, format!("{failing} remembered policies cannot be refreshed"));
+        }
+        let open = self.sender.sentinel().open();
+        if open > 0 {
+            note(Status::Degraded, format!("{open} domains disagree with their remembered policy"));
+        }
+        Health { status, notes }
+    }
+
+    async fn failing_policies(&self) -> u64 {
+        self.policies().await.1
+    }
+
+    /// How many policies are stored, and how many of them fail to refresh.
+    async fn policies(&self) -> (u64, u64) {
+        match self.sender.remembered().store() {
+            Some(store) => store.count(REFRESH_ALARM_AFTER).await.unwrap_or_default(),
+            None => (0, 0),
+        }
+    }
+
+    /// All metrics as text, in the format of OpenMetrics.
+    pub async fn render(&self) -> String {
+        let (policies, failing) = self.policies().await;
+        let mut registry = Registry::with_prefix("waxseal");
+        registry.register_collector(Box::new(self.snapshot(policies, failing)));
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &registry) {
+            Ok(()) => text,
+            Err(error) => {
+                tracing::error!(%error, "metrics cannot be written");
+                String::new()
+            }
+        }
+    }
+
+    fn snapshot(&self, policies: u64, failing: u64) -> Snapshot {
+        let sender = self.sender.counters();
+        let socketmap = &self.socketmap;
+        let store = self.sender.remembered().health();
+        let validation = self.sender.observer().resolver.validation();
+        let overrides_broken = self.sender.overrides().health() != OverridesHealth::InForce;
+        let replies = socketmap.replies().map(|(kind, count)| (kind.as_str(), count)).collect();
+        let decisions = SenderCounters::ANSWERS
+            .into_iter()
+            .zip(sender.decisions.iter().map(Counter::get))
+            .collect();
+        let sentinel = self.sender.sentinel();
+        let number = |name, help, value| Row { name, help, label: "", values: vec![("", value)] };
+        let usize_number = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        Snapshot {
+            counters: vec![
+                Row {
+                    name: "socketmap_replies",
+                    help: "Replies to mail servers",
+                    label: "reply",
+                    values: replies,
+                },
+                number(
+                    "socketmap_lookups",
+                    "Requests that memory could not answer",
+                    socketmap.looked_up(),
+                ),
+                number("socketmap_connections", "Connections taken", socketmap.accepted()),
+                number(
+                    "socketmap_refused",
+                    "Connections refused because too many were open",
+                    socketmap.refused(),
+                ),
+                number(
+                    "socketmap_malformed",
+                    "Connections closed because of a malformed request",
+                    socketmap.malformed(),
+                ),
+                number(
+                    "socketmap_timeouts",
+                    "Connections closed because a request or answer stalled",
+                    socketmap.timed_out(),
+                ),
+                Row {
+                    name: "decisions",
+                    help: "Decisions made",
+                    label: "answer",
+                    values: decisions,
+                },
+                number("evaluations", "Next hops looked up", sender.evaluations.get()),
+                number(
+                    "lookups_joined",
+                    "Requests that waited for the look-up of another",
+                    sender.joined.get(),
+                ),
+                number(
+                    "deadline_missed",
+                    "Requests answered before the look-up was done",
+                    sender.overdue.get(),
+                ),
+                number(
+                    "faults",
+                    "Look-ups that ended without a result: defects of waxseal",
+                    sender.faults.get(),
+                ),
+                number("policy_fetches", "Policies fetched for a request", sender.fetches.get()),
+                number(
+                    "policy_fetch_failures",
+                    "Fetches for a request that failed",
+                    sender.failed_fetches.get(),
+                ),
+                number(
+                    "policy_refreshes",
+                    "Policies refreshed ahead of time",
+                    sender.refreshes.get(),
+                ),
+                number(
+                    "policy_refresh_failures",
+                    "Refreshes that failed",
+                    sender.failed_refreshes.get(),
+                ),
+                Row {
+                    name: "sentinel_alarms",
+                    help: "Remembered policies that the world was found to disagree with",
+                    label: "kind",
+                    values: sentinel.raised().into_iter().collect(),
+                },
+                number("store_errors", "Failures of the store", store.errors),
+            ],
+            gauges: vec![
+                number("socketmap_connections_open", "Connections open now", socketmap.open()),
+                number(
+                    "answers_in_memory",
+                    "Answers in memory",
+                    usize_number(self.sender.answers_in_memory()),
+                ),
+                number("policies", "Policies remembered", policies),
+                number("policies_failing", "Remembered policies that cannot be refreshed", failing),
+                number(
+                    "policies_unsaved",
+                    "Policies that the store does not take",
+                    usize_number(store.unsaved),
+                ),
+                number(
+                    "sentinel_open",
+                    "Domains in disagreement with their policy",
+                    usize_number(sentinel.open()),
+                ),
+                number(
+                    "dnssec_believed",
+                    "1 if the resolver's word on DNSSEC is believed, and DANE is on",
+                    u64::from(validation.is_believed()),
+                ),
+                number(
+                    "dnssec_proved",
+                    "1 if the resolver was proved to validate",
+                    u64::from(*validation == Validation::Proved),
+                ),
+                number(
+                    "overrides_broken",
+                    "1 if the override file was broken by an edit",
+                    u64::from(overrides_broken),
+                ),
+            ],
+        }
+    }
+}
+
+/// A metric with its values; without a label there is one.
+#[derive(Debug)]
+struct Row {
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    values: Vec<(&'static str, u64)>,
+}
+
+/// What all counters stood at when somebody asked.
+#[derive(Debug)]
+struct Snapshot {
+    counters: Vec<Row>,
+    gauges: Vec<Row>,
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for row in &self.counters {
+            encode_row(&mut encoder, row, ConstCounter::new)?;
+        }
+        for row in &self.gauges {
+            encode_row(&mut encoder, row, ConstGauge::new)?;
+        }
+        Ok(())
+    }
+}
+
+fn encode_row<M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    row: &Row,
+    metric: impl Fn(u64) -> M,
+) -> Result<(), fmt::Error> {
+    let kind = metric(0).metric_type();
+    let mut rows = encoder.encode_descriptor(row.name, row.help, None, kind)?;
+    for (word, value) in &row.values {
+        if row.label.is_empty() {
+            return metric(*value).encode(rows);
+        }
+        metric(*value).encode(rows.encode_family(&[(row.label, *word)])?)?;
+    }
+    Ok(())
+}

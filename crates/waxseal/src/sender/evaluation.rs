@@ -1,0 +1,160 @@
+//! One evaluation of a next hop: memory, facts, decision, and what is remembered of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mta_sts::{CachedPolicy, Disagreement, FailedFetch, Refresh, disagreements};
+use smtp_types::{DnsFailure, Known, NextHop, UnixTime};
+use transport_policy::{Answer, Decision, Facts, Memory, Reason, decide, gather};
+
+use super::freshness::{Kept, fresh_for};
+use super::{Sender, refresh};
+use crate::answer::Replies;
+use crate::observe::Effort;
+use crate::store::StoredPolicy;
+
+/// All that one evaluation brought to light.
+pub struct Evaluation {
+    /// When.
+    pub at: UnixTime,
+    /// The facts, unless they could not be gathered within bounds.
+    pub facts: Option<Facts>,
+    /// Every answer that the facts were made of.
+    pub known: Known,
+    /// What it cost to gather them.
+    pub effort: Effort,
+    /// The decision.
+    pub decision: Decision,
+    /// What the mail server is told.
+    pub replies: Arc<Replies>,
+    /// For how long the answer is given again.
+    pub fresh_for: Duration,
+    /// The policy that was remembered beforehand.
+    pub remembered: Option<StoredPolicy>,
+    /// Where it disagrees with the facts.
+    pub disagreements: Vec<Disagreement>,
+}
+
+impl Sender {
+    /// Evaluates a next hop, remembers what was learned, and keeps the answer.
+    pub(super) async fn evaluate(&self, next_hop: &NextHop, refresh: Refresh) -> Evaluation {
+        self.counters.evaluations.inc();
+        let at = self.clock.now();
+        let domain = next_hop.policy_domain();
+        let remembered = self.remembered.load(domain).await;
+        let memory = Memory {
+            policy: remembered.as_ref().map(|stored| stored.cached.clone()),
+            failed: self.remembered.failed(domain),
+        };
+        let (mut known, mut effort) = (Known::default(), Effort::default());
+        let gathered = self
+            .observer
+            .evaluate_measured(&mut known, &mut effort, |known| {
+                gather(known, next_hop, &memory, refresh, at)
+            })
+            .await;
+        let overrides = self.overrides.current();
+        let local = overrides.find(domain, at).map(super::overrides::local_policy);
+        let (facts, decision) = match gathered {
+            Ok(facts) => {
+                let decision = decide(&facts, self.settings.decision, local.as_ref());
+                (Some(facts), decision)
+            }
+            // A domain that leads to more questions than any honest one: nothing is known of it.
+            Err(error) => {
+                let detail = error.to_string();
+                let reason = Reason::MxFailed(DnsFailure::Temporary { detail });
+                (None, Decision { answer: Answer::Defer, reasons: vec![reason] })
+            }
+        };
+        let disagreements = match (&remembered, &facts) {
+            (Some(stored), Some(facts)) => disagreements(&stored.cached, &facts.sts, at),
+            _ => Vec::new(),
+        };
+        if let Some(facts) = &facts {
+            self.sentinel.note(domain, &disagreements, at);
+            self.remember(next_hop, &facts.sts, remembered.as_ref(), at).await;
+        }
+        let replies = Arc::new(Replies::new(next_hop, &decision));
+        let fresh_for = fresh_for(&known, &decision.answer);
+        self.kept.insert(next_hop.to_string().into(), Kept::new(Arc::clone(&replies), fresh_for));
+        self.counters.count(&decision.answer);
+        log(next_hop, &decision);
+        Evaluation {
+            at,
+            facts,
+            known,
+            effort,
+            decision,
+            replies,
+            fresh_for,
+            remembered,
+            disagreements,
+        }
+    }
+
+    /// Writes down what was learned about the policy of a domain, before anybody is answered by
+    /// it: a promise that is given is a promise that survives a crash.
+    pub(super) async fn remember(
+        &self,
+        next_hop: &NextHop,
+        found: &mta_sts::Discovery,
+        remembered: Option<&StoredPolicy>,
+        now: UnixTime,
+    ) {
+        let domain = next_hop.policy_domain();
+        if let Some(cached) = found.to_cache(now) {
+            self.counters.fetches.inc();
+            self.remembered.forgive(domain);
+            let refresh_at = cached.refresh_due(self.settings.refresh, refresh::spread());
+            self.remembered
+                .save(StoredPolicy {
+                    domain: domain.clone(),
+                    cached,
+                    last_used: now,
+                    refresh_at,
+                    failures: 0,
+                    last_error: None,
+                })
+                .await;
+            return;
+        }
+        if let (Some(Err(error)), Ok(record)) = (&found.fetched, &found.record) {
+            let before = self.remembered.failed(domain);
+            let held_back =
+                before.as_ref().is_some_and(|failed| failed.holds_back(record.id(), now));
+            if !held_back {
+                self.counters.failed_fetches.inc();
+                let count =
+                    before.filter(|failed| failed.id == *record.id()).map_or(0, |f| f.count);
+                self.remembered.fail(
+                    domain,
+                    FailedFetch {
+                        id: record.id().clone(),
+                        at: now,
+                        error: error.clone(),
+                        count: count.saturating_add(1),
+                    },
+                );
+            }
+        }
+        let binds = |cached: &CachedPolicy| cached.is_unexpired(now);
+        if remembered.is_some_and(|stored| binds(&stored.cached)) {
+            self.remembered.touch(domain, now);
+        }
+    }
+}
+
+/// One line for each decision; louder where mail waits.
+fn log(next_hop: &NextHop, decision: &Decision) {
+    let answer = decision.answer.as_str();
+    let reasons = || {
+        let reasons: Vec<String> = decision.reasons.iter().map(ToString::to_string).collect();
+        reasons.join("; ")
+    };
+    match decision.answer {
+        Answer::Defer => tracing::warn!(%next_hop, answer, reasons = reasons(), "mail waits"),
+        Answer::NoPolicy => tracing::debug!(%next_hop, answer, reasons = reasons(), "decided"),
+        _ => tracing::info!(%next_hop, answer, reasons = reasons(), "decided"),
+    }
+}

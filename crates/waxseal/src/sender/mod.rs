@@ -1,0 +1,210 @@
+//! The role `sender`: tells mail servers how to encrypt to other domains.
+//!
+//! A question comes with a next hop. The way to its answer:
+//!
+//! 1. [`freshness`]: an answer that is still fresh lies in memory and is given at once.
+//! 2. [`flight`]: of all who ask for the same next hop at the same time, one looks up; the others
+//!    wait for the same result. Nobody waits longer than the deadline; the look-up goes on, and
+//!    its result is there for the next one who asks.
+//! 3. [`evaluate`](evaluation): the facts are gathered, `transport-policy` decides, and what was
+//!    learned is remembered in the [`store`](crate::store).
+//! 4. [`refresh`]: policies are fetched again ahead of time, so that a passing outage cannot let
+//!    one expire.
+//! 5. [`sentinel`]: where memory and world disagree, somebody is told.
+//!
+//! A fault of ours (disk full, file damaged, a panic in a task) makes mail wait or leaves the
+//! decision to the facts at hand; it never weakens a policy that is known.
+
+mod clock;
+mod evaluation;
+mod flight;
+mod freshness;
+mod memory;
+mod overrides;
+mod refresh;
+mod sentinel;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mta_sts::Refresh;
+use quick_cache::sync::Cache;
+use smtp_types::NextHop;
+use tokio::runtime::Handle;
+use transport_policy::{Answer, Decision, Settings};
+
+pub use clock::Clock;
+pub use evaluation::Evaluation;
+pub use memory::{Remembered, StoreHealth};
+pub use overrides::{OverrideFile, OverridesHealth};
+pub use refresh::REFRESH_ALARM_AFTER;
+pub use sentinel::{Alarm, Sentinel};
+
+use crate::answer::{Answers, Replies};
+use crate::config::OnDeadline;
+use crate::metrics::SenderCounters;
+use crate::observe::Observer;
+use crate::store::Store;
+use flight::Flights;
+use freshness::Kept;
+
+/// What the operator set for the role.
+#[derive(Clone, Copy, Debug)]
+pub struct SenderSettings {
+    /// What the decision rests on besides the facts.
+    pub decision: Settings,
+    /// When an answer is given at the latest.
+    pub deadline: Duration,
+    /// What is said when the deadline passes and nothing is known.
+    pub on_deadline: OnDeadline,
+    /// How often a policy is fetched ahead of time.
+    pub refresh: Duration,
+    /// How many answers are kept in memory.
+    pub cache_entries: usize,
+}
+
+/// The role, shared by everyone who asks.
+pub struct Sender {
+    settings: SenderSettings,
+    clock: Clock,
+    observer: Observer,
+    remembered: Remembered,
+    overrides: OverrideFile,
+    kept: Cache<Box<str>, Kept>,
+    flights: Flights,
+    sentinel: Sentinel,
+    counters: SenderCounters,
+    runtime: Handle,
+}
+
+impl Sender {
+    /// The role, ready to answer. Look-ups run on `runtime`, whoever asks from wherever.
+    #[must_use]
+    pub fn new(
+        settings: SenderSettings,
+        clock: Clock,
+        observer: Observer,
+        store: Option<Store>,
+        overrides: OverrideFile,
+        runtime: Handle,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            clock,
+            observer,
+            remembered: Remembered::new(store),
+            overrides,
+            kept: Cache::new(settings.cache_entries),
+            flights: Flights::default(),
+            sentinel: Sentinel::default(),
+            counters: SenderCounters::default(),
+            runtime,
+        })
+    }
+
+    /// Where facts come from.
+    #[must_use]
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// The operator's overrides.
+    #[must_use]
+    pub fn overrides(&self) -> &OverrideFile {
+        &self.overrides
+    }
+
+    /// What is remembered on disk.
+    #[must_use]
+    pub fn remembered(&self) -> &Remembered {
+        &self.remembered
+    }
+
+    /// Where memory and world disagree.
+    #[must_use]
+    pub fn sentinel(&self) -> &Sentinel {
+        &self.sentinel
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> &SenderCounters {
+        &self.counters
+    }
+
+    /// How many answers are in memory.
+    #[must_use]
+    pub fn answers_in_memory(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// The time as the role sees it.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Looks everything up anew, for `explain`. The result is kept as any other.
+    pub async fn explain(self: &Arc<Self>, next_hop: NextHop) -> Option<Evaluation> {
+        let sender = Arc::clone(self);
+        let evaluation = async move { sender.evaluate(&next_hop, Refresh::IfChanged).await };
+        // A panic in there is a fault of ours, and no reason to take others along.
+        self.runtime.spawn(evaluation).await.ok()
+    }
+
+    /// Forgets all answers in memory; policies stay remembered. After a change of the overrides.
+    pub fn forget_answers(&self) {
+        self.kept.clear();
+    }
+
+    /// Looks up in a task of its own, which goes on when nobody waits any more.
+    fn start(self: &Arc<Self>, next_hop: NextHop) -> flight::Waiter {
+        let (seat, waiter) = match self.flights.board(&next_hop) {
+            flight::Boarding::First(seat, waiter) => (seat, waiter),
+            flight::Boarding::Joined(waiter) => {
+                self.counters.joined.inc();
+                return waiter;
+            }
+        };
+        let sender = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let evaluation = sender.evaluate(&next_hop, Refresh::IfChanged).await;
+            seat.land(evaluation.replies);
+        });
+        waiter
+    }
+
+    /// The deadline has passed: what was known before, if anything, else what the setting says.
+    fn overdue(&self, next_hop: &NextHop) -> Arc<Replies> {
+        self.counters.overdue.inc();
+        if let Some(kept) = self.kept.get(next_hop.to_string().as_str()) {
+            return kept.replies;
+        }
+        let answer = match self.settings.on_deadline {
+            OnDeadline::Defer => Answer::Defer,
+            OnDeadline::Deliver => Answer::NoPolicy,
+        };
+        Arc::new(Replies::new(next_hop, &Decision { answer, reasons: Vec::new() }))
+    }
+}
+
+impl Answers for Arc<Sender> {
+    fn fresh(&self, key: &str) -> Option<Arc<Replies>> {
+        let kept = self.kept.get(key)?;
+        kept.is_fresh().then_some(kept.replies)
+    }
+
+    async fn look_up(&self, next_hop: NextHop) -> Arc<Replies> {
+        let landing = self.start(next_hop.clone());
+        match tokio::time::timeout(self.settings.deadline, landing.landed()).await {
+            Ok(Some(replies)) => replies,
+            // The task is gone without a result: a fault of ours. The mail waits.
+            Ok(None) => {
+                self.counters.faults.inc();
+                let answer = Answer::Defer;
+                Arc::new(Replies::new(&next_hop, &Decision { answer, reasons: Vec::new() }))
+            }
+            Err(_) => self.overdue(&next_hop),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The copy: a second, whole database beside the first, for the day when the first is damaged.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+
+use super::{COPY, StoreError};
+
+/// Writes the copy anew: into a file of another name, which then takes the place of the old copy,
+/// so that there is a whole one at every moment.
+pub(super) fn write(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let target = path.with_file_name(COPY);
+    let draft = path.with_file_name(format!("{COPY}.new"));
+    let failed = |error| StoreError::Folder { path: draft.clone(), error };
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let name = draft.to_string_lossy();
+    db.execute("VACUUM INTO ?1", params![name]).map_err(StoreError::sqlite(&draft))?;
+    fs::File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)?;
+    fs::rename(&draft, &target).map_err(failed)
+}

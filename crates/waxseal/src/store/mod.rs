@@ -1,0 +1,92 @@
+//! One SQLite file: what must outlive the process.
+//!
+//! The store knows rows, not rules: whether a policy still binds is said in `mta-sts`. It keeps
+//! two promises:
+//!
+//! - **What was saved is not lost by a crash.** A save returns after the row is on the disk
+//!   (write-ahead log, synced at each commit). Saves that arrive together share one commit.
+//! - **A damaged file does not stop the mail.** At start the file is checked; if it is damaged,
+//!   every row that can still be read is carried over, from the file and from its copy, and the
+//!   damaged file is kept beside it under another name.
+//!
+//! Two threads own a connection each, one for writing and one for reading; the rest of the
+//! program talks to them by messages and never waits for a disk while it holds a lock.
+
+mod copy;
+mod open;
+mod policies;
+mod reader;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use open::{OpenNote, Store};
+pub use policies::StoredPolicy;
+
+/// The file's name in the state folder.
+const FILE: &str = "waxseal.db";
+
+/// The copy's name: a whole database, at most a few minutes old.
+const COPY: &str = "waxseal-copy.db";
+
+/// Why the store did not do what it was asked.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The state folder cannot be made or entered.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Another process works in this state folder.
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file was written by a newer release.
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema's number.
+        found: i64,
+        /// The newest number that this release knows.
+        known: i64,
+    },
+    /// SQLite says no: disk full, file damaged, no permission.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        error: rusqlite::Error,
+    },
+    /// The store's thread is gone: the program is ending.
+    Closed,
+}
+
+impl StoreError {
+    fn sqlite(path: &Path) -> impl Fn(rusqlite::Error) -> Self + '_ {
+        |error| Self::Sqlite { path: path.to_owned(), error }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder { path, error } => write!(f, "state folder {}: {error}", path.display()),
+            Self::InUse { path } => {
+                write!(f, "state folder {}: in use by another waxseal", path.display())
+            }
+            Self::Newer { path, found, known } => write!(
+                f,
+                "{}: written by a newer release: expected schema {known} or older, found {found}",
+                path.display()
+            ),
+            Self::Sqlite { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Closed => write!(f, "the store is closed"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

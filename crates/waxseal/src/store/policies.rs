@@ -1,0 +1,133 @@
+//! Rows of the table `policy`, as values.
+
+use mta_sts::{CachedPolicy, Policy, PolicyId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use smtp_types::{DomainName, UnixTime};
+
+/// A remembered policy with what is needed to keep it fresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPolicy {
+    /// Whose policy it is.
+    pub domain: DomainName,
+    /// The policy.
+    pub cached: CachedPolicy,
+    /// When an answer last rested on it.
+    pub last_used: UnixTime,
+    /// When to fetch it again ahead of time.
+    pub refresh_at: UnixTime,
+    /// How many refreshes have failed in a row.
+    pub failures: u32,
+    /// Why the last one failed.
+    pub last_error: Option<String>,
+}
+
+/// The columns, in the order in which rows are written and read.
+const COLUMNS: &str =
+    "domain, id, body, issuer, fetched, expires, last_used, refresh_at, failures, last_error";
+
+/// Inserts or replaces a row.
+pub(super) fn save(db: &Connection, policy: &StoredPolicy) -> rusqlite::Result<()> {
+    let StoredPolicy { domain, cached, last_used, refresh_at, failures, last_error } = policy;
+    let sql = format!(
+        "INSERT OR REPLACE INTO policy ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"
+    );
+    db.prepare_cached(&sql)?.execute(params![
+        domain.as_str(),
+        cached.id.as_str(),
+        cached.policy.to_string(),
+        cached.issuer,
+        to_column(cached.fetched),
+        to_column(cached.expires()),
+        to_column(*last_used),
+        to_column(*refresh_at),
+        failures,
+        last_error,
+    ])?;
+    Ok(())
+}
+
+/// Notes that answers rested on a policy; a domain without a row is passed over.
+pub(super) fn touch(db: &Connection, domain: &DomainName, now: UnixTime) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE policy SET last_used = ?2 WHERE domain = ?1")?
+        .execute(params![domain.as_str(), to_column(now)])?;
+    Ok(())
+}
+
+/// Removes what has not bound anybody since `before`.
+pub(super) fn delete_expired(db: &Connection, before: UnixTime) -> rusqlite::Result<usize> {
+    db.execute("DELETE FROM policy WHERE expires < ?1", params![to_column(before)])
+}
+
+/// The row of one domain.
+pub(super) fn load(db: &Connection, domain: &DomainName) -> rusqlite::Result<Option<StoredPolicy>> {
+    let sql = format!("SELECT {COLUMNS} FROM policy WHERE domain = ?1");
+    let row = db.prepare_cached(&sql)?.query_row(params![domain.as_str()], |row| Ok(read(row)));
+    Ok(row.optional()?.flatten())
+}
+
+/// Rows to be refreshed by `now` that were used since `used_since`, at most `limit`, the most
+/// overdue first.
+pub(super) fn due(
+    db: &Connection,
+    now: UnixTime,
+    used_since: UnixTime,
+    limit: u32,
+) -> rusqlite::Result<Vec<StoredPolicy>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM policy WHERE refresh_at <= ?1 AND last_used >= ?2 AND expires > ?1 \
+         ORDER BY refresh_at LIMIT ?3"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement
+        .query_map(params![to_column(now), to_column(used_since), limit], |row| Ok(read(row)))?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// How many policies there are, and how many of them failed to refresh at least `failures` times.
+pub(super) fn count(db: &Connection, failures: u32) -> rusqlite::Result<(u64, u64)> {
+    let sql = "SELECT COUNT(*), COALESCE(SUM(failures >= ?1), 0) FROM policy";
+    db.query_row(sql, params![failures], |row| {
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()))
+    })
+}
+
+/// Every row that can be read, in both directions from a damaged page; for carrying over.
+pub(super) fn salvage(db: &Connection) -> Vec<StoredPolicy> {
+    let mut found = std::collections::BTreeMap::new();
+    for direction in ["ASC", "DESC"] {
+        let sql = format!("SELECT {COLUMNS} FROM policy ORDER BY domain {direction}");
+        let Ok(mut statement) = db.prepare(&sql) else { continue };
+        let Ok(mut rows) = statement.query([]) else { continue };
+        while let Ok(Some(row)) = rows.next() {
+            if let Some(policy) = read(row) {
+                found.insert(policy.domain.clone(), policy);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// A row as a value; `None` if it does not make sense any more, which is like having no row.
+fn read(row: &Row<'_>) -> Option<StoredPolicy> {
+    let time = |index| {
+        row.get::<_, i64>(index).ok().map(|seconds| UnixTime(seconds.max(0).unsigned_abs()))
+    };
+    Some(StoredPolicy {
+        domain: DomainName::parse(&row.get::<_, String>(0).ok()?).ok()?,
+        cached: CachedPolicy {
+            id: PolicyId::parse(&row.get::<_, String>(1).ok()?)?,
+            policy: Policy::parse(row.get::<_, String>(2).ok()?.as_bytes()).ok()?,
+            issuer: row.get(3).ok()?,
+            fetched: time(4)?,
+        },
+        last_used: time(6)?,
+        refresh_at: time(7)?,
+        failures: row.get(8).ok()?,
+        last_error: row.get(9).ok()?,
+    })
+}
+
+/// SQLite's integers are signed; the end of time is far enough.
+fn to_column(time: UnixTime) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,128 @@
+//! The thread that writes. Writes that wait together share one transaction, and so one sync of
+//! the disk: under load a save costs far less than a sync.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use rusqlite::Connection;
+use smtp_types::{DomainName, UnixTime};
+use tokio::sync::oneshot;
+
+use super::{StoreError, StoredPolicy, copy, policies};
+
+/// How many writes at most share a transaction.
+const BATCH: usize = 1000;
+
+enum Job {
+    Save(Box<StoredPolicy>),
+    Touch(Vec<DomainName>, UnixTime),
+    DeleteExpired(UnixTime),
+    Copy,
+}
+
+struct Order {
+    job: Job,
+    /// How many rows the job concerned, once it is on the disk.
+    done: oneshot::Sender<Result<usize, StoreError>>,
+}
+
+/// Takes orders, and says when they are on the disk. Ends when dropped, after the last order.
+pub(super) struct Writer {
+    orders: mpsc::Sender<Order>,
+}
+
+impl Writer {
+    pub(super) fn start(db: Connection, path: PathBuf) -> Self {
+        let (orders, queue) = mpsc::channel();
+        thread::spawn(move || work(&db, &path, &queue));
+        Self { orders }
+    }
+
+    pub(super) async fn save(&self, policy: StoredPolicy) -> Result<(), StoreError> {
+        self.order(Job::Save(Box::new(policy))).await.map(|_| ())
+    }
+
+    pub(super) async fn touch(
+        &self,
+        domains: Vec<DomainName>,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.order(Job::Touch(domains, now)).await.map(|_| ())
+    }
+
+    pub(super) async fn delete_expired(&self, before: UnixTime) -> Result<usize, StoreError> {
+        self.order(Job::DeleteExpired(before)).await
+    }
+
+    pub(super) async fn copy(&self) -> Result<bool, StoreError> {
+        self.order(Job::Copy).await.map(|copied| copied > 0)
+    }
+
+    async fn order(&self, job: Job) -> Result<usize, StoreError> {
+        let (done, result) = oneshot::channel();
+        self.orders.send(Order { job, done }).map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+fn work(db: &Connection, path: &Path, queue: &mpsc::Receiver<Order>) {
+    // The copy of an earlier run may be older than the file.
+    let mut changed = true;
+    while let Ok(first) = queue.recv() {
+        let mut batch = vec![first];
+        batch.extend(queue.try_iter().take(BATCH - 1));
+        let (copies, writes): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|order| matches!(order.job, Job::Copy));
+        if !writes.is_empty() {
+            changed = true;
+            commit(db, path, writes);
+        }
+        for order in copies {
+            let result = if changed { copy::write(db, path).map(|()| 1) } else { Ok(0) };
+            changed = changed && result.is_err();
+            let _ = order.done.send(result);
+        }
+    }
+}
+
+/// Runs all orders in one transaction. If that fails, each is tried alone, so that one bad order
+/// does not spoil the others.
+fn commit(db: &Connection, path: &Path, orders: Vec<Order>) {
+    let together = transaction(db, |db| orders.iter().map(|order| run(db, &order.job)).collect());
+    match together {
+        Ok(counts) => {
+            for (order, count) in orders.into_iter().zip::<Vec<usize>>(counts) {
+                let _ = order.done.send(Ok(count));
+            }
+        }
+        Err(_) => {
+            for order in orders {
+                let alone = transaction(db, |db| run(db, &order.job));
+                let _ = order.done.send(alone.map_err(StoreError::sqlite(path)));
+            }
+        }
+    }
+}
+
+fn transaction<T>(
+    db: &Connection,
+    body: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = db.unchecked_transaction()?;
+    let value = body(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
+}
+
+fn run(db: &Connection, job: &Job) -> rusqlite::Result<usize> {
+    match job {
+        Job::Save(policy) => policies::save(db, policy).map(|()| 1),
+        Job::Touch(domains, now) => {
+            domains.iter().try_for_each(|domain| policies::touch(db, domain, *now))?;
+            Ok(domains.len())
+        }
+        Job::DeleteExpired(before) => policies::delete_expired(db, *before),
+        Job::Copy => Ok(0),
+    }
+}
