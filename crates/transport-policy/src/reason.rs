@@ -174,18 +174,21 @@ impl fmt::Display for Reason {
             Self::OtherHostsSuffice => {
                 write!(f, "hosts that cannot be looked up are passed over; others remain")
             }
-            Self::HostsLeftOut { count } => write!(f, "{count} more hosts were not looked at"),
+            Self::HostsLeftOut { count } => write!(f, "hosts not looked at: {count}"),
+            Self::EveryHostHasDane { hosts: 1 } => {
+                write!(f, "the only reachable host has usable TLSA records")
+            }
             Self::EveryHostHasDane { hosts } => {
-                write!(f, "every reachable host ({hosts}) has usable TLSA records")
+                write!(f, "all {hosts} reachable hosts have usable TLSA records")
             }
             Self::SomeHostsHaveDane { with, without } => {
                 write!(f, "{with} of {} hosts have usable TLSA records", with + without)
             }
             Self::OnlyUnusableDane { hosts } => {
-                write!(f, "TLSA records at {hosts} hosts, none usable: TLS without authentication")
+                write!(f, "hosts with TLSA records, none usable: {hosts}; TLS without authentication")
             }
             Self::DaneBehindInsecureMx { hosts } => {
-                write!(f, "{hosts} hosts have TLSA records, but unsigned MX records lead there")
+                write!(f, "hosts with TLSA records: {hosts}; unsigned MX records lead there")
             }
             Self::NoDane => write!(f, "no host has TLSA records that count"),
             Self::MixedHostsBySts => {

@@ -162,7 +162,7 @@ pub struct ResolverPart {
 }
 
 /// One question with its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookUpPart {
     /// The question.
     pub question: String,
@@ -358,21 +358,6 @@ fn look_ups(evaluation: &Evaluation) -> Vec<LookUpPart> {
         part
     });
     parts.collect()
-}
-
-impl Default for LookUpPart {
-    fn default() -> Self {
-        Self {
-            question: String::new(),
-            round: 0,
-            milliseconds: 0,
-            dnssec: None,
-            ttl: None,
-            records: Vec::new(),
-            failure: None,
-            notes: Vec::new(),
-        }
-    }
 }
 
 fn dns_part(reply: &DnsReply) -> LookUpPart {

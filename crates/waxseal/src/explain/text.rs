@@ -22,7 +22,7 @@ pub fn render(document: &Document, look_ups: bool) -> String {
     let mut page = Page(String::new());
     let (style, meaning) = verdict(&document.decision);
     page.line(&format!("{STRONG}{}{STRONG:#}", document.next_hop));
-    page.paragraph("", &format!("{style}{}{style:#}  {meaning}", document.decision));
+    page.wrapped("  ", 2, &format!("{style}{}{style:#}: {meaning}", document.decision));
     page.blank();
     for (index, reason) in document.reasons.iter().enumerate() {
         page.paragraph(if index == 0 { "Why" } else { "" }, &reason.text);
@@ -41,12 +41,9 @@ pub fn render(document: &Document, look_ups: bool) -> String {
         page.paragraph("Report", &format!("result types: {}", document.result_types.join(", ")));
     }
     page.blank();
-    for (index, (map, reply)) in document.replies.iter().enumerate() {
-        let label = if index == 0 { "Postfix is told" } else { "" };
-        if index == 0 {
-            page.line(&format!("{STRONG}{label}{STRONG:#}"));
-        }
-        page.paragraph("", &format!("{map:<16} {}", reply.trim_end()));
+    page.line(&format!("{STRONG}Postfix is told{STRONG:#}"));
+    for (map, reply) in &document.replies {
+        page.wrapped(&format!("  {map:<16} "), 19, reply.trim_end());
     }
     page.blank();
     let resolver = &document.resolver;
@@ -82,7 +79,10 @@ fn hosts(page: &mut Page, document: &Document) {
     let Some(mx) = &document.mx else { return };
     let state = mx.dnssec.as_deref().unwrap_or("");
     let found = match mx.lookup.as_str() {
-        "records" => format!("{} hosts, MX records {state}", mx.hosts.len() + mx.hosts_left_out),
+        "records" => {
+            let count = counted(mx.hosts.len() + mx.hosts_left_out, "host");
+            format!("{count}, MX records {state}")
+        }
         "implicit" => format!("no MX records ({state}): the domain is its own host"),
         "smart-host" => "a smart host: no MX look-up".to_owned(),
         "null" => "null MX: the domain takes no mail".to_owned(),
@@ -148,22 +148,28 @@ fn sts(page: &mut Page, document: &Document) {
 }
 
 fn look_up_lines(page: &mut Page, look_up: &LookUpPart) {
-    let state = look_up.dnssec.as_deref().unwrap_or("");
-    let ttl = look_up.ttl.map(|ttl| format!(" ttl {ttl}")).unwrap_or_default();
+    let state = look_up.dnssec.as_deref().map(|state| format!("{state}, ")).unwrap_or_default();
+    let ttl = look_up.ttl.map(|ttl| format!("ttl {ttl}, ")).unwrap_or_default();
     let head = format!(
-        "{}. {}  {DIM}{state}{ttl} {} ms{DIM:#}",
+        "{}. {}  {DIM}{state}{ttl}{} ms{DIM:#}",
         look_up.round, look_up.question, look_up.milliseconds
     );
-    page.paragraph("", &head);
+    page.wrapped("  ", 5, &head);
     for record in &look_up.records {
-        page.paragraph("", &format!("     {record}"));
+        page.wrapped("       ", 9, record);
     }
     for note in &look_up.notes {
-        page.paragraph("", &format!("     {DIM}{note}{DIM:#}"));
+        page.wrapped("       ", 9, &format!("{DIM}{note}{DIM:#}"));
     }
     if let Some(failure) = &look_up.failure {
-        page.paragraph("", &format!("     {BAD}{failure}{BAD:#}"));
+        page.wrapped("       ", 9, &format!("{BAD}{failure}{BAD:#}"));
     }
+}
+
+/// `1 host`, `2 hosts`.
+fn counted(number: usize, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{plural}")
 }
 
 /// A span in the largest unit that divides it well.
@@ -192,30 +198,34 @@ impl Page {
         }
     }
 
-    /// A label, and text wrapped behind it. A word longer than a line stands on its own.
+    /// A label, and text wrapped behind it; spaces in front of the text indent all of it.
     fn paragraph(&mut self, label: &str, text: &str) {
-        let indent = 2 + LABEL;
-        let mut line = format!("  {label:<LABEL$}");
-        let mut width = indent;
         let leading = text.len() - text.trim_start_matches(' ').len();
-        line.push_str(&" ".repeat(leading));
-        width += leading;
-        let mut fresh = true;
-        for word in text.trim_start_matches(' ').split(' ') {
+        let start = format!("  {label:<LABEL$}{}", " ".repeat(leading));
+        self.wrapped(&start, 2 + LABEL + leading, text.trim_start_matches(' '));
+    }
+
+    /// Text behind `start`, its further lines indented by `indent` columns. A word longer than a
+    /// line stands on its own.
+    fn wrapped(&mut self, start: &str, indent: usize, text: &str) {
+        let mut line = start.to_owned();
+        let mut width = indent;
+        let mut is_empty = true;
+        for word in text.split(' ') {
             let length = visible_width(word);
-            if !fresh && width + 1 + length > WIDTH {
+            if !is_empty && width + 1 + length > WIDTH {
                 self.line(line.trim_end());
-                line = " ".repeat(indent + leading);
-                width = indent + leading;
-                fresh = true;
+                line = " ".repeat(indent);
+                width = indent;
+                is_empty = true;
             }
-            if !fresh {
+            if !is_empty {
                 line.push(' ');
                 width += 1;
             }
             line.push_str(word);
             width += length;
-            fresh = false;
+            is_empty = false;
         }
         self.line(line.trim_end());
     }

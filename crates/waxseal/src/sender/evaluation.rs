@@ -140,7 +140,7 @@ impl Sender {
         }
         let binds = |cached: &CachedPolicy| cached.is_unexpired(now);
         if remembered.is_some_and(|stored| binds(&stored.cached)) {
-            self.remembered.touch(domain, now);
+            self.remembered.touch(domain);
         }
     }
 }

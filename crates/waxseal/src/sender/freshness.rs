@@ -15,8 +15,11 @@ const LEAST: Duration = Duration::from_secs(60);
 /// TLSA record that appears, is seen within the hour.
 const MOST: Duration = Duration::from_secs(3600);
 
-/// After a failure the next question looks again soon.
-const AFTER_FAILURE: Duration = Duration::from_secs(15);
+/// Mail that waits is looked at again soon.
+const WHILE_WAITING: Duration = Duration::from_secs(15);
+
+/// For how long an answer that is no longer fresh may stand in for one that does not come in time.
+const BRIDGE: Duration = Duration::from_secs(86_400);
 
 /// An answer in memory. Freshness is measured on the monotonic clock: setting the machine's clock
 /// makes no answer younger or older.
@@ -34,20 +37,58 @@ impl Kept {
     pub(super) fn is_fresh(&self) -> bool {
         Instant::now() < self.fresh_until
     }
+
+    /// Whether the answer is young enough to be given while the world does not answer.
+    pub(super) fn may_bridge(&self) -> bool {
+        self.fresh_until.elapsed() < BRIDGE
+    }
 }
 
 /// For how long an answer is fresh: as long as the shortest-lived of the facts that it rests on,
-/// within bounds; shortly if any of them is a failure.
+/// within bounds. A failure among them is looked at again after the least time.
 pub(super) fn fresh_for(known: &Known, answer: &Answer) -> Duration {
-    let failed = known.all_dns().any(|(_, reply)| reply.is_err());
-    if *answer == Answer::Defer || failed {
-        return AFTER_FAILURE;
+    if *answer == Answer::Defer {
+        return WHILE_WAITING;
     }
-    if known.all_https().any(|(_, reply)| reply.is_err()) {
-        return LEAST;
-    }
-    let ttls =
-        known.all_dns().filter_map(|(_, reply)| reply.as_ref().ok()).map(|answer| answer.ttl);
-    let least = ttls.min().map_or(LEAST, |seconds| Duration::from_secs(seconds.into()));
+    let dns = known.all_dns().map(|(_, reply)| reply.as_ref().map_or(0, |answer| answer.ttl));
+    let https = known.all_https().filter(|(_, reply)| reply.is_err()).map(|_| 0);
+    let least = dns.chain(https).min().map_or(LEAST, |seconds| Duration::from_secs(seconds.into()));
     least.clamp(LEAST, MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smtp_types::{DnsAnswer, DnsFailure, DnsQuestion, Dnssec, DomainName, RecordType};
+
+    fn known(ttls: &[Option<u32>]) -> Known {
+        let mut known = Known::default();
+        for (index, ttl) in ttls.iter().enumerate() {
+            let name = DomainName::parse(&format!("host{index}.test")).unwrap();
+            let question = DnsQuestion::new(name.clone(), RecordType::A);
+            let reply = match ttl {
+                Some(ttl) => Ok(DnsAnswer {
+                    dnssec: Dnssec::Insecure,
+                    canonical_name: name,
+                    name_exists: true,
+                    records: Vec::new(),
+                    ttl: *ttl,
+                }),
+                None => Err(DnsFailure::Temporary { detail: "timeout".into() }),
+            };
+            known.add_dns(question, reply);
+        }
+        known
+    }
+
+    #[test]
+    fn the_shortest_lived_fact_decides_within_bounds() {
+        let fresh = |ttls: &[Option<u32>], answer| fresh_for(&known(ttls), &answer).as_secs();
+        assert_eq!(fresh(&[Some(300), Some(900)], Answer::NoPolicy), 300);
+        assert_eq!(fresh(&[Some(1), Some(900)], Answer::NoPolicy), 60);
+        assert_eq!(fresh(&[Some(u32::MAX)], Answer::DaneOnly), 3600);
+        assert_eq!(fresh(&[Some(900), None], Answer::DaneOnly), 60);
+        assert_eq!(fresh(&[Some(900)], Answer::Defer), 15);
+        assert_eq!(fresh(&[], Answer::NoPolicy), 60);
+    }
 }

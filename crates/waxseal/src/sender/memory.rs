@@ -102,7 +102,7 @@ impl Remembered {
     }
 
     /// Notes that an answer rested on a policy.
-    pub(super) fn touch(&self, domain: &DomainName, _now: UnixTime) {
+    pub(super) fn touch(&self, domain: &DomainName) {
         lock(&self.touched).insert(domain.clone());
     }
 

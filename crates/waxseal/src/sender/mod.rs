@@ -31,7 +31,7 @@ use mta_sts::Refresh;
 use quick_cache::sync::Cache;
 use smtp_types::NextHop;
 use tokio::runtime::Handle;
-use transport_policy::{Answer, Decision, Settings};
+use transport_policy::Settings;
 
 pub use clock::Clock;
 pub use evaluation::Evaluation;
@@ -174,17 +174,23 @@ impl Sender {
         waiter
     }
 
-    /// The deadline has passed: what was known before, if anything, else what the setting says.
+    /// The deadline has passed: what was known before, if it is not too old, else what the setting
+    /// says.
     fn overdue(&self, next_hop: &NextHop) -> Arc<Replies> {
         self.counters.overdue.inc();
-        if let Some(kept) = self.kept.get(next_hop.to_string().as_str()) {
+        let before = self.kept.get(next_hop.to_string().as_str());
+        if let Some(kept) = before.filter(Kept::may_bridge) {
             return kept.replies;
         }
-        let answer = match self.settings.on_deadline {
-            OnDeadline::Defer => Answer::Defer,
-            OnDeadline::Deliver => Answer::NoPolicy,
-        };
-        Arc::new(Replies::new(next_hop, &Decision { answer, reasons: Vec::new() }))
+        Arc::new(match self.settings.on_deadline {
+            OnDeadline::Defer => {
+                let seconds = self.settings.deadline.as_secs_f32();
+                Replies::temporary(&format!(
+                    "not found out within {seconds} s; the look-up goes on"
+                ))
+            }
+            OnDeadline::Deliver => Replies::no_policy(),
+        })
     }
 }
 
@@ -201,8 +207,7 @@ impl Answers for Arc<Sender> {
             // The task is gone without a result: a fault of ours. The mail waits.
             Ok(None) => {
                 self.counters.faults.inc();
-                let answer = Answer::Defer;
-                Arc::new(Replies::new(&next_hop, &Decision { answer, reasons: Vec::new() }))
+                Arc::new(Replies::temporary("the look-up ended without a result"))
             }
             Err(_) => self.overdue(&next_hop),
         }
