@@ -13,10 +13,10 @@ use smtp_types::{Finding, Severity};
 const MAX_OCTETS: u64 = 1024 * 1024;
 
 /// The kinds of texts that can be judged, with what judges them.
-const KINDS: [(&str, Linter); 3] = [
+const KINDS: [(&str, Linter); 4] = [
     ("mta-sts-record", |text| mta_sts::lint_record(without_line_end(text))),
     ("mta-sts-policy", mta_sts::lint_policy),
-    //TLSRPT ("tlsrpt-record", |text| tlsrpt::lint_record(without_line_end(text))),
+    ("tlsrpt-record", |text| tlsrpt::lint_record(without_line_end(text))),
     ("tlsa-record", |text| smtp_dane::lint_tlsa(&String::from_utf8_lossy(text))),
 ];
 
