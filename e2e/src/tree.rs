@@ -1,0 +1,73 @@
+//! A Debian 13 tree with Postfix 3.10 and its TLSRPT library.
+//!
+//! Debian 12 has Postfix 3.7, which knows nothing of TLSRPT. So the lab runs Postfix from a tree
+//! that `debootstrap` makes once (half a minute to two minutes, 300 MB) and that all later runs
+//! share. The folder's name has a hash of the list of packages: another list, another tree. It
+//! gets that name as the last step, so a tree that was left half-made is not taken for a whole one.
+
+use crate::command::run;
+use crate::error::LabError;
+use sha2::{Digest, Sha256};
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+const SUITE: &str = "trixie";
+const PACKAGES: &str = "postfix,libtlsrpt0,ca-certificates,openssl,iproute2";
+const CACHE: &str = "/var/cache/waxseal-e2e";
+
+/// The folder of the tree, whether it is there or not.
+///
+/// The environment variable `WAXSEAL_E2E_CACHE` says in which folder trees are kept. The default
+/// is `/var/cache/waxseal-e2e`.
+pub fn folder() -> PathBuf {
+    let digest = Sha256::digest(format!("{SUITE} {PACKAGES}"));
+    let hash: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let cache = env::var_os("WAXSEAL_E2E_CACHE").map_or_else(|| CACHE.into(), PathBuf::from);
+    cache.join(format!("{SUITE}-{hash}"))
+}
+
+/// The folder of the tree, if it has been made.
+pub fn require() -> Result<PathBuf, LabError> {
+    let tree = folder();
+    if tree.join("usr/sbin/postfix").exists() {
+        return Ok(tree);
+    }
+    Err(LabError::Prerequisite(format!(
+        "the tree with Postfix 3.10 is missing: expected it in {}\n\
+         make it with, as root: cargo run -p e2e -- setup",
+        tree.display()
+    )))
+}
+
+/// Makes the tree unless it is there.
+pub fn build() -> Result<PathBuf, LabError> {
+    if let Ok(tree) = require() {
+        return Ok(tree);
+    }
+    let tree = folder();
+    let partial = tree.with_extension("partial");
+    let shown = partial.display().to_string();
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(LabError::io(shown.clone()))?;
+    }
+    fs::create_dir_all(&partial).map_err(LabError::io(shown.clone()))?;
+    let include = format!("--include={PACKAGES}");
+    run("debootstrap", &["--variant=minbase", &include, SUITE, &shown, &mirror()?])?;
+    let archives = partial.join("var/cache/apt/archives");
+    fs::remove_dir_all(&archives).map_err(LabError::io(archives.display().to_string()))?;
+    fs::rename(&partial, &tree).map_err(LabError::io(tree.display().to_string()))?;
+    Ok(tree)
+}
+
+/// The mirror that this machine's `apt` uses for Debian itself.
+fn mirror() -> Result<String, LabError> {
+    let format = "$(LABEL) $(REPO_URI)";
+    let listed = run("apt-get", &["indextargets", "--format", format, "Created-By: Packages"])?;
+    let mirror = listed.lines().find_map(|line| line.strip_prefix("Debian "));
+    mirror.map(str::to_owned).ok_or_else(|| {
+        LabError::Prerequisite(format!(
+            "expected a repository with the label \"Debian\" in the sources of apt, found:\n{listed}"
+        ))
+    })
+}
