@@ -78,6 +78,9 @@ async fn attempt(
         let stream = TcpStream::connect((address, settings.port))
             .await
             .map_err(|error| HttpsFailure::Unreachable { detail: format!("{address}: {error}") })?;
+        // The request follows the end of the handshake at once, and must not wait for the server
+        // to acknowledge that.
+        let _ = stream.set_nodelay(true);
         let session = tls.connect(server_name, stream).await;
         session.map_err(|error| tls_failure(address, &error))
     };
