@@ -20,12 +20,15 @@ use domain::base::Message;
 use domain::base::iana::OptRcode;
 use smtp_types::{DnsAnswer, DnsFailure, DnsQuestion, DnsReply, Dnssec};
 
-use super::dns_answer::{read_answer, rtype, wire_name};
+use super::dns_answer::{leaves_alias_open, read_answer, rtype, wire_name};
 use super::dns_transport::{Checking, Transport};
 use super::extended_error::{ExtendedErrors, Meaning};
 use super::probe::Probes;
 use super::resolv_conf::DNS_PORT;
 use super::validation::{Trust, Validation};
+
+/// How many times the end of an alias is asked for, if the resolver leaves it open.
+const MAX_OPEN_ALIASES: usize = 8;
 
 /// How to reach the resolver, and how far to trust it.
 #[derive(Clone, Debug)]
@@ -132,18 +135,43 @@ impl Resolver {
         self.settings.timeout * (u32::from(self.settings.tries) + 1)
     }
 
+    /// A resolver follows aliases by itself (RFC 1034 §5.3.3). One that leaves an end open is
+    /// asked for that end; the whole is then as secure as its weakest part.
     async fn look_up(
         &self,
         question: &DnsQuestion,
         notes: &mut Vec<String>,
     ) -> Result<DnsAnswer, DnsFailure> {
+        let (mut answer, mut open) = self.look_up_once(question, notes).await?;
+        for _ in 0..MAX_OPEN_ALIASES {
+            if !open {
+                return Ok(answer);
+            }
+            let end = DnsQuestion::new(answer.canonical_name.clone(), question.record_type);
+            let (next, still_open) = self.look_up_once(&end, notes).await?;
+            let dnssec = answer.dnssec.max(next.dnssec);
+            answer = DnsAnswer { dnssec, ttl: answer.ttl.min(next.ttl), ..next };
+            open = still_open;
+        }
+        let detail = format!("aliases of {} do not end", question.name);
+        Err(DnsFailure::Temporary { detail })
+    }
+
+    /// One question, and whether its answer is an alias without its end.
+    async fn look_up_once(
+        &self,
+        question: &DnsQuestion,
+        notes: &mut Vec<String>,
+    ) -> Result<(DnsAnswer, bool), DnsFailure> {
         let name = wire_name(&question.name)?;
         let record_type = rtype(question.record_type);
         let message = self.transport.exchange(&name, record_type, Checking::Enabled).await?;
         match message.opt_rcode() {
             OptRcode::NOERROR | OptRcode::NXDOMAIN => {
                 let dnssec = self.security_state(&message);
-                read_answer(question, &message, dnssec, notes)
+                let answer = read_answer(question, &message, dnssec, notes)?;
+                let open = leaves_alias_open(question, &message, &answer);
+                Ok((answer, open))
             }
             OptRcode::SERVFAIL => {
                 let unchecked = self.transport.exchange(&name, record_type, Checking::Disabled);

@@ -93,6 +93,22 @@ pub(super) fn read_answer(
     })
 }
 
+/// Whether an alias leads out of the message: neither records nor the word that there are none.
+pub(super) fn leaves_alias_open(
+    question: &DnsQuestion,
+    message: &Message<Bytes>,
+    answer: &DnsAnswer,
+) -> bool {
+    let says_none = || {
+        let authority = message.authority();
+        authority.is_ok_and(|section| section.flatten().any(|record| record.rtype() == Rtype::SOA))
+    };
+    answer.records.is_empty()
+        && answer.name_exists
+        && answer.canonical_name != question.name
+        && !says_none()
+}
+
 /// The aliases from the name asked for to the name that has the records.
 struct Chain {
     end: Name<Vec<u8>>,

@@ -282,6 +282,34 @@ async fn aliases_are_followed_and_the_least_ttl_counts() {
 }
 
 #[tokio::test]
+async fn an_open_alias_is_asked_for_its_end_and_the_weakest_part_counts() {
+    let server = DnsServer::start(|query| {
+        let response = match query.name.as_str() {
+            "mx.test" => Response::records(vec![cname("mx.test", 100, "mx.hosted.test")]).secure(),
+            _ => Response::records(vec![a("mx.hosted.test", 30, [192, 0, 2, 7])]),
+        };
+        Some(response.to(query))
+    })
+    .await;
+    let answer = server.resolver().ask(&question("mx.test", RecordType::A)).await.unwrap();
+    assert_eq!(answer.records, [RecordData::Address([192, 0, 2, 7].into())]);
+    assert_eq!((answer.canonical_name, answer.ttl), (name("mx.hosted.test"), 30));
+    assert_eq!(answer.dnssec, Dnssec::Insecure);
+    assert_eq!(server.queries().len(), 2);
+}
+
+#[tokio::test]
+async fn open_aliases_without_end_are_temporary() {
+    let server = DnsServer::start(|query| {
+        let next = format!("x{}", query.name);
+        Some(Response::records(vec![cname(&query.name, 60, &next)]).to(query))
+    })
+    .await;
+    let detail = temporary(server.resolver().ask(&question("mx.test", RecordType::A)).await);
+    assert_eq!(detail, "aliases of mx.test do not end");
+}
+
+#[tokio::test]
 async fn a_question_for_the_alias_itself_is_not_followed() {
     let response = Response::records(vec![cname("mx.test", 100, "mid.test")]);
     let server = DnsServer::always(response).await;
