@@ -591,6 +591,11 @@ proptest! {
         prop_assert!(reply.bytes().all(|octet| matches!(octet, b' '..=b'~')));
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     #[test]
     fn no_reply_is_too_long(hosts in 0_usize..12_000, width in 1_usize..20) {
         let policy = with_hosts(hosts.max(1), |index| format!("h{index:0width$}.test"));

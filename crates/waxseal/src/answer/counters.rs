@@ -89,10 +89,53 @@ impl SocketmapCounters {
         self.looked_up.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn add_reply(&self, kind: ReplyKind) {
-        let place = ReplyKind::ALL.iter().position(|known| *known == kind);
-        if let Some(count) = place.and_then(|place| self.replies.get(place)) {
-            count.fetch_add(1, Relaxed);
+    /// Adds what was counted, and begins to count anew.
+    pub(super) fn add_replies(&self, counted: &mut ReplyCount) {
+        for (sum, count) in self.replies.iter().zip(&mut counted.0) {
+            if *count > 0 {
+                sum.fetch_add(std::mem::take(count), Relaxed);
+            }
         }
+    }
+}
+
+/// Replies of each kind that are about to be sent together: one addition for all of them.
+#[derive(Debug, Default)]
+pub(super) struct ReplyCount([u64; ReplyKind::ALL.len()]);
+
+impl ReplyCount {
+    pub(super) fn add(&mut self, kind: ReplyKind) {
+        if let Some(count) = self.0.get_mut(kind.index()) {
+            *count += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_place() {
+        let counters = SocketmapCounters::default();
+        let mut counted = ReplyCount::default();
+        for (number, kind) in ReplyKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind.index(), number);
+            (0..=number).for_each(|_| counted.add(kind));
+        }
+        counters.add_replies(&mut counted);
+        counters.add_replies(&mut counted);
+        let sums: Vec<_> = counters.replies().map(|(_, sum)| sum).collect();
+        assert_eq!(sums, [1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn places() {
+        let counters = SocketmapCounters::default();
+        assert!(counters.open_one(1));
+        assert!(!counters.open_one(1));
+        counters.close_one();
+        assert!(counters.open_one(1));
+        assert_eq!((counters.open(), counters.accepted(), counters.refused()), (1, 2, 1));
     }
 }

@@ -29,6 +29,7 @@ pub enum Decoded<'o> {
 /// # Errors
 /// [`NetstringError`]: no frame can begin like this. Where the next one would begin is unknown, so
 /// nothing more can be read from whoever sent it.
+#[inline]
 pub fn decode(octets: &[u8], limit: usize) -> Result<Decoded<'_>, NetstringError> {
     let mut length: usize = 0;
     for (index, &octet) in octets.iter().enumerate() {
@@ -62,8 +63,10 @@ fn decode_payload(
 }
 
 /// Writes `payload` as one frame behind what is in `output`.
+#[inline]
 pub fn encode(payload: &[u8], output: &mut Vec<u8>) {
     let mut digits = [0; 20];
+    output.reserve(digits.len() + payload.len() + 2);
     let mut first = digits.len();
     let mut rest = payload.len();
     loop {

@@ -88,6 +88,20 @@ impl ReplyKind {
         Self::Permanent,
     ];
 
+    /// The place in [`ALL`](Self::ALL).
+    pub(super) const fn index(self) -> usize {
+        match self {
+            Self::Level(Level::May) => 0,
+            Self::Level(Level::Encrypt) => 1,
+            Self::Level(Level::Dane) => 2,
+            Self::Level(Level::DaneOnly) => 3,
+            Self::Level(Level::Secure) => 4,
+            Self::NotFound => 5,
+            Self::Temporary => 6,
+            Self::Permanent => 7,
+        }
+    }
+
     /// Postfix's word for the level, or `notfound`, `temp`, `perm`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

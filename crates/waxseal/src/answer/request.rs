@@ -32,6 +32,7 @@ impl<'r> Request<'r> {
     ///
     /// Postfix asks for `.example.com` and `.com` after every domain without a policy, so those
     /// must cost nothing; policies are not inherited anyway (RFC 8461 §3.4).
+    #[inline]
     pub(super) fn parse(payload: &'r [u8]) -> Self {
         let Some(space) = payload.iter().position(|&octet| octet == b' ') else {
             return Self::NoKey;
@@ -49,7 +50,11 @@ impl<'r> Request<'r> {
 }
 
 fn map_name(name: &[u8]) -> MapName {
-    std::str::from_utf8(name).map_or(MapName::Query, MapName::parse)
+    match name {
+        // As the manual tells users to write it; the general rule says the same.
+        b"QUERY" => MapName::Query,
+        _ => std::str::from_utf8(name).map_or(MapName::Query, MapName::parse),
+    }
 }
 
 /// The next hop of a key, and its canonical form if the key was not in it.

@@ -18,6 +18,7 @@ use smtp_types::NextHop;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::counters::ReplyCount;
 use super::netstring::{self, Decoded, NetstringError};
 use super::request::{MAX_REQUEST_OCTETS, Request, next_hop};
 use super::{Answers, MapName, Replies, ReplyKind, SocketmapCounters, SocketmapSettings};
@@ -25,6 +26,9 @@ use crate::listen::Connection;
 
 /// From how many octets on replies are written although more requests wait.
 const WRITE_AT: usize = 65_536;
+
+/// How much room for replies a connection keeps while it is silent.
+const KEEP_OCTETS: usize = 16_384;
 
 /// Why a connection came to its end.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ pub(super) struct Session<'s, A> {
     settings: SocketmapSettings,
     counters: &'s SocketmapCounters,
     input: Input,
-    output: Vec<u8>,
+    output: Output,
     timer: Pin<Box<Sleep>>,
     wait: Wait,
     /// Whether a request was finished since the timer was set. The timer is not set anew for each
@@ -95,7 +99,7 @@ impl<'s, A: Answers> Session<'s, A> {
             settings,
             counters,
             input: Input::default(),
-            output: Vec::new(),
+            output: Output::default(),
             timer: Box::pin(tokio::time::sleep(settings.idle_timeout)),
             wait: Wait::Request,
             progress: false,
@@ -128,16 +132,16 @@ impl<'s, A: Answers> Session<'s, A> {
                 Decoded::Frame { payload, octets } => (payload, octets),
                 Decoded::Partial => return Ok(()),
             };
-            let question = answer(payload, self.answers, self.counters, &mut self.output);
+            let question = answer(payload, self.answers, &mut self.output);
             self.input.consume(octets);
             self.progress = true;
             if let Some((map, next_hop)) = question {
                 self.counters.add_looked_up();
                 self.write().await?;
                 let replies = self.answers.look_up(next_hop).await;
-                reply(&replies, map, self.counters, &mut self.output);
+                self.output.push(&replies, map);
             }
-            if self.output.len() >= WRITE_AT {
+            if self.output.octets.len() >= WRITE_AT {
                 self.write().await?;
             }
         }
@@ -145,7 +149,8 @@ impl<'s, A: Answers> Session<'s, A> {
 
     /// Writes all of the output.
     async fn write(&mut self) -> Result<(), End> {
-        let mut rest = self.output.as_slice();
+        self.counters.add_replies(&mut self.output.counted);
+        let mut rest = self.output.octets.as_slice();
         let mut timer = None;
         let written = poll_fn(|task| {
             while !rest.is_empty() {
@@ -170,8 +175,8 @@ impl<'s, A: Answers> Session<'s, A> {
         })
         .await;
         // Also what could not be written: it must not be tried again from its beginning.
-        self.output.clear();
-        self.output.shrink_to(WRITE_AT);
+        self.output.octets.clear();
+        self.output.octets.shrink_to(KEEP_OCTETS);
         written
     }
 
@@ -230,39 +235,51 @@ impl<'s, A: Answers> Session<'s, A> {
 fn answer(
     payload: &[u8],
     answers: &impl Answers,
-    counters: &SocketmapCounters,
-    output: &mut Vec<u8>,
+    output: &mut Output,
 ) -> Option<(MapName, NextHop)> {
     let (map, key) = match Request::parse(payload) {
         Request::Question { map, key } => (map, key),
         Request::NoPolicy => {
-            reply(&Replies::no_policy(), MapName::Query, counters, output);
+            output.push(&Replies::no_policy(), MapName::Query);
             return None;
         }
         Request::NoKey => {
-            netstring::encode(b"PERM expected a map name, a space and a key", output);
-            counters.add_reply(ReplyKind::Permanent);
+            output.push_no_key();
             return None;
         }
     };
     if let Some(replies) = answers.fresh(key) {
-        reply(&replies, map, counters, output);
+        output.push(&replies, map);
         return None;
     }
     let Some((next_hop, canonical)) = next_hop(key) else {
-        reply(&Replies::no_policy(), map, counters, output);
+        output.push(&Replies::no_policy(), map);
         return None;
     };
     if let Some(replies) = canonical.and_then(|canonical| answers.fresh(&canonical)) {
-        reply(&replies, map, counters, output);
+        output.push(&replies, map);
         return None;
     }
     Some((map, next_hop))
 }
 
-fn reply(replies: &Replies, map: MapName, counters: &SocketmapCounters, output: &mut Vec<u8>) {
-    netstring::encode(replies.reply(map).as_bytes(), output);
-    counters.add_reply(replies.kind(map));
+/// Replies that have not been written.
+#[derive(Default)]
+struct Output {
+    octets: Vec<u8>,
+    counted: ReplyCount,
+}
+
+impl Output {
+    fn push(&mut self, replies: &Replies, map: MapName) {
+        netstring::encode(replies.reply(map).as_bytes(), &mut self.octets);
+        self.counted.add(replies.kind(map));
+    }
+
+    fn push_no_key(&mut self) {
+        netstring::encode(b"PERM expected a map name, a space and a key", &mut self.octets);
+        self.counted.add(ReplyKind::Permanent);
+    }
 }
 
 /// What has been read and not been answered. It starts small; only a long request makes it grow,
