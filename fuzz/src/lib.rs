@@ -1,0 +1,81 @@
+//! Fuzz targets: one for each reader of what others send.
+//!
+//! A target is a plain function from octets to nothing that panics when something is wrong. It
+//! asserts more than "no crash": what was read and printed reads the same again, the linter agrees
+//! with the reader, a bound holds. So the same functions serve two drivers:
+//!
+//! - `cargo xtask test` runs each for a few seconds on the stable compiler (`src/bin/smoke`):
+//!   first the committed corpus, then random mutations of it;
+//! - `cargo xtask fuzz TARGET SECONDS` runs one with libFuzzer, guided by coverage.
+//!
+//! To add one: write the function, add it to [`TARGETS`], copy a file in `fuzz_targets/` and its
+//! lines in `Cargo.toml`, and put some small inputs into `corpus/NAME/`. An input that once failed
+//! belongs there, too.
+
+#![forbid(unsafe_code)]
+
+mod dane;
+mod mta_sts_texts;
+mod names;
+mod settings;
+mod socketmap;
+mod tlsrpt_texts;
+
+pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
+pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
+pub use names::{domain_name, email_address, next_hop};
+pub use settings::{config, overrides};
+pub use socketmap::{netstring, socketmap_reply};
+pub use tlsrpt_texts::tlsrpt_record;
+
+/// A target with its name, which is also that of its corpus.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The name.
+    pub name: &'static str,
+    /// Who sends what it reads.
+    pub from: &'static str,
+    /// Panics when something is wrong.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: [Target; 14] = [
+    Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
+    Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
+    Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
+    Target { name: "domain_name", from: "anyone", run: domain_name },
+    Target { name: "next_hop", from: "a mail server", run: next_hop },
+    Target { name: "email_address", from: "the DNS", run: email_address },
+    Target { name: "tlsa_record", from: "an operator", run: tlsa_record },
+    Target { name: "tlsa_rdata", from: "the DNS", run: tlsa_rdata },
+    Target { name: "dane_chain", from: "a mail server and the DNS", run: dane_chain },
+    Target { name: "tlsrpt_record", from: "the DNS", run: tlsrpt_record },
+    Target { name: "netstring", from: "a client of the socket", run: netstring },
+    Target { name: "socketmap_reply", from: "a policy host", run: socketmap_reply },
+    Target { name: "config", from: "the operator", run: config },
+    Target { name: "overrides", from: "the operator", run: overrides },
+];
+
+/// What the readers of text get; other octets are no input for them.
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}
+
+/// What holds for every list of remarks: sorted, with a place, a code, and one line of text.
+fn check_findings(findings: &[smtp_types::Finding]) {
+    assert!(findings.is_sorted_by_key(|finding| finding.position), "{findings:?}");
+    for finding in findings {
+        assert!(finding.position.line >= 1 && finding.position.column >= 1, "{finding:?}");
+        assert!(!finding.code.is_empty() && !finding.clause.is_empty(), "{finding:?}");
+        assert!(!finding.message.contains(char::is_control), "{finding:?}");
+    }
+}
+
+/// Whether the linter calls the text valid, codes in `except` apart.
+fn is_valid(findings: &[smtp_types::Finding], except: &[&str]) -> bool {
+    check_findings(findings);
+    findings.iter().all(|finding| {
+        finding.severity < smtp_types::Severity::Error || except.contains(&finding.code)
+    })
+}
