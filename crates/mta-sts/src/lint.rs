@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use smtp_types::{Finding, Position, Severity};
+use smtp_types::{Finding, Position, RecordField, Severity};
 
 use crate::cache::MAX_AGE_LIMIT;
 use crate::fetch::MAX_POLICY_OCTETS;
@@ -158,20 +158,18 @@ fn unknown_field_remark(text: &str, field: &policy::Field<'_>, name: &str) -> Fi
 /// if none is an error.
 #[must_use]
 pub fn lint_record(text: &[u8]) -> Vec<Finding> {
-    let text = match record::ascii(text) {
-        Ok(text) => text,
-        Err(error) => return alloc::vec![record_fault(&error)],
-    };
-    let parsed = match record::fields(text) {
-        Ok(parsed) => parsed,
-        Err(error) => return alloc::vec![record_fault(&error)],
+    let read = RecordField::ascii(text)
+        .and_then(|text| Ok((text, RecordField::all(text, record::VERSION, None)?)));
+    let (text, parsed) = match read {
+        Ok(read) => read,
+        Err(error) => return alloc::vec![record_fault(&error.into())],
     };
     let mut findings = Vec::new();
     let mut fields = Vec::new();
     for field in parsed {
         match field {
             Ok(field) => fields.push(field),
-            Err(error) => findings.push(record_fault(&error)),
+            Err(error) => findings.push(record_fault(&error.into())),
         }
     }
     for (index, field) in fields.iter().enumerate() {

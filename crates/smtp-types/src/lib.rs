@@ -38,6 +38,7 @@ mod finding;
 mod https;
 mod need;
 mod next_hop;
+mod record_field;
 mod time;
 
 pub use dns::{
@@ -49,4 +50,5 @@ pub use finding::{Finding, Position, Severity};
 pub use https::{CertificateFault, HttpsAnswer, HttpsFailure, HttpsQuestion, HttpsReply};
 pub use need::{Known, Need, all, both};
 pub use next_hop::{NextHop, NextHopError};
+pub use record_field::{RecordField, RecordFieldError, RecordFieldFault};
 pub use time::UnixTime;

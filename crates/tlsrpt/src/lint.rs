@@ -8,10 +8,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use smtp_types::{Finding, Position, Severity};
+use smtp_types::{Finding, Position, RecordField, Severity};
 
 use crate::ReportUri;
-use crate::record::{self, Field, RUA, Record, RecordError};
+use crate::record::{self, RUA, Record, RecordError};
 
 const RECORD_CLAUSE: &str = "RFC 8460 §3";
 const TR_CLAUSE: &str = "BSI TR-03108 10-M";
@@ -20,23 +20,21 @@ const TR_CLAUSE: &str = "BSI TR-03108 10-M";
 /// if none is an error.
 #[must_use]
 pub fn lint_record(text: &[u8]) -> Vec<Finding> {
-    let text = match record::ascii(text) {
-        Ok(text) => text,
-        Err(error) => return alloc::vec![fault(&error)],
-    };
-    let parsed = match record::fields(text) {
-        Ok(parsed) => parsed,
-        Err(error) => return alloc::vec![fault(&error)],
+    let read = RecordField::ascii(text)
+        .and_then(|text| Ok((text, RecordField::all(text, record::VERSION, Some(RUA))?)));
+    let (text, parsed) = match read {
+        Ok(read) => read,
+        Err(error) => return alloc::vec![fault(&error.into())],
     };
     let mut findings = Vec::new();
-    let mut fields: Vec<Field<'_>> = Vec::new();
+    let mut fields: Vec<RecordField<'_>> = Vec::new();
     for field in parsed {
         match field {
             Ok(field) => {
                 findings.extend(field_remarks(text, &fields, &field));
                 fields.push(field);
             }
-            Err(error) => findings.push(fault(&error)),
+            Err(error) => findings.push(fault(&error.into())),
         }
     }
     // What is missing can be said only when all fields were understood.
@@ -57,8 +55,8 @@ pub fn lint_record(text: &[u8]) -> Vec<Finding> {
 }
 
 /// Remarks about a field, given the fields before it.
-fn field_remarks(text: &str, before: &[Field<'_>], field: &Field<'_>) -> Vec<Finding> {
-    let Field { name, name_offset, .. } = *field;
+fn field_remarks(text: &str, before: &[RecordField<'_>], field: &RecordField<'_>) -> Vec<Finding> {
+    let RecordField { name, name_offset, .. } = *field;
     let say =
         |code, severity, message| alloc::vec![remark(text, name_offset, code, severity, message)];
     if before.iter().any(|first| first.name == name) {
@@ -78,7 +76,7 @@ fn field_remarks(text: &str, before: &[Field<'_>], field: &Field<'_>) -> Vec<Fin
 }
 
 /// Every URI that is wrong, and what is odd about the others.
-fn rua_remarks(text: &str, field: &Field<'_>) -> Vec<Finding> {
+fn rua_remarks(text: &str, field: &RecordField<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut seen = Vec::new();
     for (offset, uri) in record::uris(field) {
@@ -149,7 +147,7 @@ mod tests {
     #[test]
     fn record_remarks() {
         assert_eq!(lint("v=TLSRPTv1; rua=mailto:tls@example.com"), []);
-        assert_eq!(lint("v=TLSRPTv1;"), [("tlsrpt-empty-field", 12)]);
+        assert_eq!(lint("v=TLSRPTv1;"), [("record-empty-field", 12)]);
         assert_eq!(
             lint("v=TLSRPTv1; RUA=mailto:tls@example.com; ruf=x"),
             [
@@ -161,15 +159,15 @@ mod tests {
         assert_eq!(
             lint("v=TLSRPTv1; x; y=1; rua=mailto:a@b.test; rua=z; z=a b"),
             [
-                ("tlsrpt-no-equals", 13),
+                ("record-no-equals", 13),
                 ("tlsrpt-field-unknown", 16),
                 ("tlsrpt-field-repeated", 42),
-                ("tlsrpt-value-character", 52),
+                ("record-value-character", 52),
             ]
         );
         assert_eq!(lint("v=TLSRPTv1 ; rua=mailto:a@b.test"), [("tlsrpt-discarded", 11)]);
-        assert_eq!(lint("v=spf1 -all"), [("tlsrpt-version", 1)]);
-        assert_eq!(lint("v=TLSRPTv1; rua = mailto:a@b.test"), [("tlsrpt-field-name", 13)]);
+        assert_eq!(lint("v=spf1 -all"), [("record-version", 1)]);
+        assert_eq!(lint("v=TLSRPTv1; rua = mailto:a@b.test"), [("record-field-name", 13)]);
     }
 
     #[test]

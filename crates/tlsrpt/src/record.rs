@@ -4,9 +4,15 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use smtp_types::{DnsQuestion, DomainName, DomainNameError, Position, RecordType};
+use smtp_types::{
+    DnsQuestion, DomainName, DomainNameError, Position, RecordField, RecordFieldError,
+    RecordFieldFault, RecordType,
+};
 
 use crate::{ReportUri, ReportUriError};
+
+/// `tlsrpt-version = %s"v=TLSRPTv1"`
+pub(crate) const VERSION: &str = "v=TLSRPTv1";
 
 /// The beginning of every record that counts; all other texts are none of ours.
 const PREFIX: &str = "v=TLSRPTv1;";
@@ -39,14 +45,14 @@ impl Record {
     /// # Errors
     /// The first fault, with its place.
     pub fn parse(text: &[u8]) -> Result<Self, RecordError> {
-        let text = ascii(text)?;
-        let fields = fields(text)?.collect::<Result<Vec<_>, _>>()?;
+        let text = RecordField::ascii(text)?;
+        let fields = RecordField::all(text, VERSION, Some(RUA))?.collect::<Result<Vec<_>, _>>()?;
         Self::from_fields(text, &fields)
     }
 
     /// §3: "rua" is required. The RFC does not say what a repeated field means; as with MTA-STS
     /// (RFC 8461 §3.2), it counts the first time.
-    pub(crate) fn from_fields(text: &str, fields: &[Field<'_>]) -> Result<Self, RecordError> {
+    pub(crate) fn from_fields(text: &str, fields: &[RecordField<'_>]) -> Result<Self, RecordError> {
         let field = fields
             .iter()
             .find(|field| field.name == RUA)
@@ -146,92 +152,9 @@ impl core::error::Error for NoRecord {}
 /// The one field that §3 defines besides the version; all others are extensions.
 pub(crate) const RUA: &str = "rua";
 
-/// One `name=value` of a record; offsets are octets from the beginning of the text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Field<'t> {
-    pub(crate) name: &'t str,
-    pub(crate) value: &'t str,
-    pub(crate) name_offset: usize,
-    pub(crate) value_offset: usize,
-}
-
-pub(crate) fn ascii(text: &[u8]) -> Result<&str, RecordError> {
-    let end = text.iter().position(|octet| !octet.is_ascii()).unwrap_or(text.len());
-    let valid = core::str::from_utf8(&text[..end]).unwrap_or_default();
-    if end == text.len() {
-        return Ok(valid);
-    }
-    let fault = RecordFault::NotAscii { found: text[end] };
-    Err(RecordError::at(valid, end, fault))
-}
-
-/// `tlsrpt-record = tlsrpt-version 1*(field-delim tlsrpt-field) [field-delim]`
-pub(crate) fn fields(
-    text: &str,
-) -> Result<impl Iterator<Item = Result<Field<'_>, RecordError>>, RecordError> {
-    let version = |offset| {
-        let found = text.split(';').next().unwrap_or_default().into();
-        RecordError::at(text, offset, RecordFault::Version { found })
-    };
-    let rest = text.strip_prefix("v=TLSRPTv1").ok_or_else(|| version(0))?;
-    let mut offset = text.len() - rest.len();
-    let rest = rest.trim_start_matches([' ', '\t']).strip_prefix(';');
-    let rest = rest.ok_or_else(|| version(offset))?;
-    offset = text.len() - rest.len();
-    // The delimiter behind the last field is optional, and white space belongs to it.
-    let body = rest.trim_end_matches([' ', '\t']);
-    let body = body.strip_suffix(';').unwrap_or(body);
-    Ok(body.split(';').map(move |part| {
-        let part_offset = offset;
-        offset += part.len() + 1;
-        parse_field(text, part_offset, part)
-    }))
-}
-
-/// `tlsrpt-ext-name "=" tlsrpt-ext-value`, or `rua=` and its list, which has characters that
-/// other values have not.
-fn parse_field<'t>(text: &str, offset: usize, part: &'t str) -> Result<Field<'t>, RecordError> {
-    let field = part.trim_matches([' ', '\t']);
-    let name_offset = offset + part.len() - part.trim_start_matches([' ', '\t']).len();
-    if field.is_empty() {
-        return Err(RecordError::at(text, name_offset, RecordFault::EmptyField));
-    }
-    let Some((name, value)) = field.split_once('=') else {
-        let fault = RecordFault::NoEquals { found: field.into() };
-        return Err(RecordError::at(text, name_offset, fault));
-    };
-    if !is_field_name(name) {
-        let fault = RecordFault::FieldName { found: name.into() };
-        return Err(RecordError::at(text, name_offset, fault));
-    }
-    let value_offset = name_offset + name.len() + 1;
-    if value.is_empty() {
-        let fault = RecordFault::NoValue { field: name.into() };
-        return Err(RecordError::at(text, value_offset, fault));
-    }
-    let stranger = value.char_indices().find(|(_, c)| name != RUA && !is_value_character(*c));
-    if let Some((index, found)) = stranger {
-        let fault = RecordFault::ValueCharacter { field: name.into(), found };
-        return Err(RecordError::at(text, value_offset + index, fault));
-    }
-    Ok(Field { name, value, name_offset, value_offset })
-}
-
-/// `tlsrpt-ext-name = (ALPHA / DIGIT) *31(ALPHA / DIGIT / "_" / "-" / ".")`
-fn is_field_name(name: &str) -> bool {
-    name.len() <= 32
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-.".contains(&octet))
-}
-
-/// `tlsrpt-ext-value = 1*(%x21-3A / %x3C / %x3E-7E)`: printable, without `=`, `;` and space.
-fn is_value_character(c: char) -> bool {
-    c.is_ascii_graphic() && c != '=' && c != ';'
-}
-
 /// `tlsrpt-rua = %s"rua=" tlsrpt-uri *(*WSP "," *WSP tlsrpt-uri)`: each URI and its offset. There
 /// is no white space in front of the first.
-pub(crate) fn uris<'t>(field: &Field<'t>) -> impl Iterator<Item = (usize, &'t str)> {
+pub(crate) fn uris<'t>(field: &RecordField<'t>) -> impl Iterator<Item = (usize, &'t str)> {
     let mut offset = field.value_offset;
     let mut is_first = true;
     field.value.split(',').map(move |part| {
@@ -273,6 +196,12 @@ impl RecordError {
     }
 }
 
+impl From<RecordFieldError> for RecordError {
+    fn from(error: RecordFieldError) -> Self {
+        Self { position: error.position, fault: RecordFault::Field(error.fault) }
+    }
+}
+
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} (RFC 8460 §3)", self.position, self.fault)
@@ -285,40 +214,9 @@ impl core::error::Error for RecordError {}
 /// reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordFault {
-    /// An octet beyond ASCII.
-    NotAscii {
-        /// The octet.
-        found: u8,
-    },
-    /// Does not begin with `v=TLSRPTv1` and a semicolon.
-    Version {
-        /// What stands before the first semicolon.
-        found: Box<str>,
-    },
-    /// Nothing between two semicolons, or behind the version.
-    EmptyField,
-    /// A field without `=`.
-    NoEquals {
-        /// The field.
-        found: Box<str>,
-    },
-    /// A field name that is none.
-    FieldName {
-        /// What stands before the `=`.
-        found: Box<str>,
-    },
-    /// Nothing behind the `=`.
-    NoValue {
-        /// The field.
-        field: Box<str>,
-    },
-    /// A character that no value has.
-    ValueCharacter {
-        /// The field.
-        field: Box<str>,
-        /// The character.
-        found: char,
-    },
+    /// Not the grammar of a record: `tlsrpt-record = tlsrpt-version 1*(field-delim tlsrpt-field)
+    /// [field-delim]`.
+    Field(RecordFieldFault),
     /// There is no `rua`.
     RuaMissing,
     /// Nothing between two commas of `rua`.
@@ -337,13 +235,7 @@ impl RecordFault {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NotAscii { .. } => "tlsrpt-not-ascii",
-            Self::Version { .. } => "tlsrpt-version",
-            Self::EmptyField => "tlsrpt-empty-field",
-            Self::NoEquals { .. } => "tlsrpt-no-equals",
-            Self::FieldName { .. } => "tlsrpt-field-name",
-            Self::NoValue { .. } => "tlsrpt-no-value",
-            Self::ValueCharacter { .. } => "tlsrpt-value-character",
+            Self::Field(fault) => fault.code(),
             Self::RuaMissing => "tlsrpt-rua-missing",
             Self::EmptyUri => "tlsrpt-rua-empty",
             Self::Rua { error: ReportUriError::Scheme { .. }, .. } => "tlsrpt-rua-scheme",
@@ -356,20 +248,7 @@ impl RecordFault {
 impl fmt::Display for RecordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAscii { found } => write!(f, "expected ASCII, found the octet 0x{found:02x}"),
-            Self::Version { found } => write!(f, "v: expected \"{PREFIX}\", found {found:?}"),
-            Self::EmptyField => write!(f, "expected \"name=value\", found nothing"),
-            Self::NoEquals { found } => write!(f, "expected \"name=value\", found {found:?}"),
-            Self::FieldName { found } => {
-                write!(f, "expected a field name of 1 to 32 letters and digits, found {found:?}")
-            }
-            Self::NoValue { field } => write!(f, "{field}: expected a value, found nothing"),
-            Self::ValueCharacter { field, found } => {
-                write!(
-                    f,
-                    "{field}: expected printable characters without space, = and ;, found {found:?}"
-                )
-            }
+            Self::Field(fault) => fault.fmt(f),
             Self::RuaMissing => write!(f, "rua: expected this field, found none"),
             Self::EmptyUri => write!(f, "rua: expected mailto: or https:, found nothing"),
             Self::Rua { found, error } => write!(f, "rua: {found:?}: {error}"),
@@ -407,22 +286,36 @@ mod tests {
         );
         good("v=TLSRPTv1; rua=ftp://x.test,mailto:tls@example.com", &[mail]);
 
-        let version = |found: &str| RecordFault::Version { found: found.into() };
+        let version = |found: &str| {
+            RecordFault::Field(RecordFieldFault::Version { expected: VERSION, found: found.into() })
+        };
         bad("", 1, version(""));
         bad("v=TLSRPTv1", 11, version("v=TLSRPTv1"));
         bad("v=TLSRPTv10; rua=x", 11, version("v=TLSRPTv10"));
         bad("v=tlsrptv1; rua=x", 1, version("v=tlsrptv1"));
-        bad("v=TLSRPTv1;", 12, RecordFault::EmptyField);
+        bad("v=TLSRPTv1;", 12, RecordFault::Field(RecordFieldFault::Empty));
         bad("v=TLSRPTv1; x=1", 16, RecordFault::RuaMissing);
         bad("v=TLSRPTv1; RUA=mailto:a@b.test", 32, RecordFault::RuaMissing); // %s"rua="
-        bad("v=TLSRPTv1; rua", 13, RecordFault::NoEquals { found: "rua".into() });
-        bad("v=TLSRPTv1; rua=", 17, RecordFault::NoValue { field: "rua".into() });
-        bad("v=TLSRPTv1; rua =x", 13, RecordFault::FieldName { found: "rua ".into() });
+        bad(
+            "v=TLSRPTv1; rua",
+            13,
+            RecordFault::Field(RecordFieldFault::NoEquals { found: "rua".into() }),
+        );
+        bad(
+            "v=TLSRPTv1; rua=",
+            17,
+            RecordFault::Field(RecordFieldFault::NoValue { field: "rua".into() }),
+        );
+        bad(
+            "v=TLSRPTv1; rua =x",
+            13,
+            RecordFault::Field(RecordFieldFault::Name { found: "rua ".into() }),
+        );
         bad("v=TLSRPTv1; rua=mailto:a@b.test,", 33, RecordFault::EmptyUri);
         bad(
             "v=TLSRPTv1; rua=mailto:a@b.test; x=a b",
             37,
-            RecordFault::ValueCharacter { field: "x".into(), found: ' ' },
+            RecordFault::Field(RecordFieldFault::ValueCharacter { field: "x".into(), found: ' ' }),
         );
         let rua = |found: &str, error| RecordFault::Rua { found: found.into(), error };
         bad(
