@@ -37,8 +37,8 @@ pub fn accept(reply: &HttpsReply) -> Result<Policy, FetchError> {
     if answer.status != 200 {
         return Err(FetchError::Status { found: answer.status });
     }
-    // §3.3: senders check the media type "to guard against web servers that allow untrusted
-    // users to host non-text content".
+    // §3.2: senders validate the media type, because web servers let untrusted users host other
+    // content.
     if !answer.content_type.as_deref().is_some_and(is_text_plain) {
         return Err(FetchError::MediaType { found: answer.content_type.as_deref().map(Box::from) });
     }
@@ -98,10 +98,10 @@ impl fmt::Display for FetchError {
                 write!(f, "status: expected 200, found {found} (RFC 8461 §3.3)")
             }
             Self::MediaType { found: Some(found) } => {
-                write!(f, "media type: expected text/plain, found {found:?} (RFC 8461 §3.3)")
+                write!(f, "media type: expected text/plain, found {found:?} (RFC 8461 §3.2)")
             }
             Self::MediaType { found: None } => {
-                write!(f, "media type: expected text/plain, found none (RFC 8461 §3.3)")
+                write!(f, "media type: expected text/plain, found none (RFC 8461 §3.2)")
             }
             Self::Policy(error) => write!(f, "policy: {error}"),
         }

@@ -254,7 +254,7 @@ mod s3_3_fetching {
     }
 
     #[test]
-    fn s3_3_the_media_type_is_text_plain_with_any_parameter() {
+    fn s3_2_the_media_type_is_text_plain_with_any_parameter() {
         let with =
             |content_type: Option<&str>| {
                 accept(&served(ENFORCE).map(|answer| HttpsAnswer {

@@ -126,7 +126,7 @@ fn dane_binding(facts: &Facts, reasons: &mut Vec<Reason>) -> DaneBinding {
         hosts.add(&host.dane);
         match &host.dane {
             HostDane::Unreachable { .. } => {
-                reasons.push(Reason::HostUnreachable(host.host.clone()))
+                reasons.push(Reason::HostUnreachable(host.host.clone()));
             }
             HostDane::Failed { question, failure } => {
                 reasons.push(Reason::HostFailed {

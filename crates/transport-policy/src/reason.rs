@@ -185,7 +185,10 @@ impl fmt::Display for Reason {
                 write!(f, "{with} of {} hosts have usable TLSA records", with + without)
             }
             Self::OnlyUnusableDane { hosts } => {
-                write!(f, "hosts with TLSA records, none usable: {hosts}; TLS without authentication")
+                write!(
+                    f,
+                    "hosts with TLSA records, none usable: {hosts}; TLS without authentication"
+                )
             }
             Self::DaneBehindInsecureMx { hosts } => {
                 write!(f, "hosts with TLSA records: {hosts}; unsigned MX records lead there")
