@@ -152,6 +152,10 @@ impl Metrics {
                 format!("overrides: the set from before stays in force: {first}"),
             );
         }
+        for ended in self.sender.overrides().expired(self.sender.clock().now()) {
+            let (scope, line) = (ended.scope, ended.line);
+            note(Status::Ok, format!("overrides: line {line}: the one for {scope} has ended"));
+        }
         let failing = self.failing_policies().await;
         if failing > 0 {
             note(Status::Degraded, format!("{failing} remembered policies cannot be refreshed"));

@@ -85,10 +85,8 @@ fn print_postfix(out: &mut impl Write, addresses: &[(Role, ListenAddress)]) -> i
         let name = name
             .strip_prefix("unix:")
             .map_or(format!("inet:{name}"), |path| format!("unix:{path}"));
-        writeln!(
-            out,
-            "Then: postfix reload, and try: postmap -q example.com socketmap:{name}:QUERY"
-        )?;
+        writeln!(out, "Then: postfix reload")?;
+        writeln!(out, "Try:  postmap -q example.com socketmap:{name}:QUERY")?;
     }
     for warning in &warnings {
         writeln!(out)?;

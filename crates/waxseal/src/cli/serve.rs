@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use sd_notify::NotifyState;
 use smtp_types::UnixTime;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -155,7 +155,15 @@ impl Daemon {
             .filter_map(|(role, listener)| Some((*role, listener.local_address().ok()?)))
             .collect();
         let resolver = Arc::clone(&sender.observer().resolver);
-        let validation = looking_up.block_on(resolver.prove());
+        let mut signals = looking_up.block_on(async { Signals::new() })?;
+        // A silent resolver makes this take some seconds, in which somebody may want to stop us.
+        let proved = looking_up.block_on(async {
+            tokio::select! {
+                validation = resolver.prove() => Some(validation),
+                () = signals.end() => None,
+            }
+        });
+        let Some(validation) = proved else { return Ok(ExitCode::SUCCESS) };
         if !quiet {
             banner::print(&config, &addresses, &sender, &validation)?;
         }
@@ -172,7 +180,7 @@ impl Daemon {
 
         looking_up.spawn(Arc::clone(&sender).work());
         looking_up.spawn(prove_again(Arc::clone(&sender), validation, config.dns.probe_interval));
-        let outcome = looking_up.block_on(until_ended(&sender, &mut answering_ended));
+        let outcome = looking_up.block_on(until_ended(signals, &sender, &mut answering_ended));
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         let _ = stop.send(true);
         looking_up.block_on(async {
@@ -266,14 +274,39 @@ fn say(validation: &Validation) {
     }
 }
 
+/// What is said to us from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on they are heard. Must be called within a runtime.
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Is ready when the program is to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Waits for a signal that ends the program. SIGHUP reads the overrides again.
 async fn until_ended(
+    signals: Signals,
     sender: &Sender,
     answering_ended: &mut oneshot::Receiver<()>,
 ) -> io::Result<ExitCode> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+    let Signals { mut terminate, mut interrupt, mut hang_up } = signals;
     let watchdog = sd_notify::watchdog_enabled();
     let mut beat =
         tokio::time::interval(watchdog.map_or(Duration::from_secs(3600), |span| span / 2));

@@ -178,6 +178,7 @@ fn span(seconds: u64) -> String {
         172_800.. => (seconds / 86_400, "days"),
         7_200.. => (seconds / 3_600, "hours"),
         120.. => (seconds / 60, "minutes"),
+        1 => (1, "second"),
         _ => (seconds, "seconds"),
     };
     format!("{number} {unit}")

@@ -76,9 +76,8 @@ pub fn advise(found: Option<&Found>, listen: &ListenAddress) -> Advice {
         }
     };
     let maps = value("smtp_tls_policy_maps");
-    if !maps.contains(&address) {
-        let before = if maps.is_empty() { String::new() } else { format!("{maps}, ") };
-        advice.lines.push(format!("smtp_tls_policy_maps = {before}{address}"));
+    if let Some(wanted) = with_map(maps, &address) {
+        advice.lines.push(format!("smtp_tls_policy_maps = {wanted}"));
     }
     if value("smtp_dns_support_level") != "dnssec" {
         advice.lines.push("smtp_dns_support_level = dnssec".to_owned());
@@ -98,6 +97,28 @@ pub fn advise(found: Option<&Found>, listen: &ListenAddress) -> Advice {
     }
     warn(&mut advice, version, maps);
     advice
+}
+
+/// The maps with ours among them; `None` if it is. Ours under another name is renamed in its
+/// place: behind it, it would be asked in vain.
+fn with_map(maps: &str, address: &str) -> Option<String> {
+    if maps.is_empty() {
+        return Some(address.to_owned());
+    }
+    let place = address.trim_end_matches(|c| c != ':');
+    let mut found = false;
+    let renamed: Vec<&str> = maps
+        .split_inclusive([' ', ','])
+        .flat_map(|word| {
+            let map = word.trim_end_matches([' ', ',']);
+            let ours = map.starts_with(place);
+            found |= ours;
+            let (map, rest) = word.split_at(map.len());
+            [if ours { address } else { map }, rest]
+        })
+        .collect();
+    let renamed = if found { renamed.concat() } else { format!("{maps}, {address}") };
+    (renamed != maps).then_some(renamed)
 }
 
 fn warn(advice: &mut Advice, version: Version, maps: &str) {
@@ -204,5 +225,23 @@ mod tests {
             line,
             "smtp_tls_policy_maps = hash:/etc/postfix/tls, socketmap:inet:127.0.0.1:8642:QUERYwithTLSRPT"
         );
+    }
+
+    #[test]
+    fn our_map_under_another_name_is_renamed_in_its_place() {
+        let table = [
+            ("3.10.6", "a:b, socketmap:inet:127.0.0.1:8642:QUERY", Some("QUERYwithTLSRPT")),
+            ("3.7.11", "a:b, socketmap:inet:127.0.0.1:8642:QUERYwithTLSRPT", Some("QUERY")),
+            ("3.7.11", "a:b, socketmap:inet:127.0.0.1:8642:QUERY", None),
+        ];
+        for (version, maps, name) in table {
+            let postfix = found(&[("mail_version", version), ("smtp_tls_policy_maps", maps)]);
+            let lines = advise(Some(&postfix), &tcp()).lines;
+            let line = lines.into_iter().find(|line| line.starts_with("smtp_tls_policy_maps"));
+            let wanted = name.map(|name| {
+                format!("smtp_tls_policy_maps = a:b, socketmap:inet:127.0.0.1:8642:{name}")
+            });
+            assert_eq!(line, wanted, "{version} {maps}");
+        }
     }
 }

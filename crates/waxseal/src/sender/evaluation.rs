@@ -1,9 +1,13 @@
 //! One evaluation of a next hop: memory, facts, decision, and what is remembered of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mta_sts::{CachedPolicy, Disagreement, FailedFetch, Refresh, disagreements};
+use mta_sts::{
+    CachedPolicy, Disagreement, FailedFetch, NoRecord, RecordFailure, Refresh, Source,
+    disagreements,
+};
 use smtp_types::{DnsFailure, Known, NextHop, UnixTime};
 use transport_policy::{Answer, Decision, Facts, Memory, Reason, decide, gather};
 
@@ -40,6 +44,7 @@ impl Sender {
     pub(super) async fn evaluate(&self, next_hop: &NextHop, refresh: Refresh) -> Evaluation {
         self.counters.evaluations.inc();
         let at = self.clock.now();
+        let forgotten = self.forgotten.load(Ordering::SeqCst);
         let domain = next_hop.policy_domain();
         let remembered = self.remembered.load(domain).await;
         let memory = Memory {
@@ -54,7 +59,8 @@ impl Sender {
             })
             .await;
         let overrides = self.overrides.current();
-        let local = overrides.find(domain, at).map(super::overrides::local_policy);
+        let entry = overrides.find(domain, at);
+        let local = entry.map(super::overrides::local_policy);
         let (facts, decision) = match gathered {
             Ok(facts) => {
                 let decision = decide(&facts, self.settings.decision, local.as_ref());
@@ -64,7 +70,9 @@ impl Sender {
             Err(error) => {
                 let detail = error.to_string();
                 let reason = Reason::MxFailed(DnsFailure::Temporary { detail });
-                (None, Decision { answer: Answer::Defer, reasons: vec![reason] })
+                let waits = Decision { answer: Answer::Defer, reasons: vec![reason] };
+                let local = local.as_ref().and_then(super::overrides::decide_without_facts);
+                (None, local.unwrap_or(waits))
             }
         };
         let disagreements = match (&remembered, &facts) {
@@ -76,8 +84,13 @@ impl Sender {
             self.remember(next_hop, &facts.sts, remembered.as_ref(), at).await;
         }
         let replies = Arc::new(Replies::new(next_hop, &decision));
-        let fresh_for = fresh_for(&known, &decision.answer);
-        self.kept.insert(next_hop.to_string().into(), Kept::new(Arc::clone(&replies), fresh_for));
+        let ends = [
+            facts.as_ref().and_then(|facts| policy_end(&facts.sts, remembered.as_ref(), at)),
+            entry.and_then(|entry| entry.until).map(|until| until.plus(Duration::from_secs(1))),
+        ];
+        let life = ends.into_iter().flatten().min().map_or(Duration::MAX, |end| end.since(at));
+        let fresh_for = fresh_for(&known, facts.as_ref(), &decision.answer, life);
+        self.keep(next_hop, Kept::new(Arc::clone(&replies), fresh_for), forgotten);
         self.counters.count(&decision.answer);
         log(next_hop, &decision);
         Evaluation {
@@ -119,11 +132,18 @@ impl Sender {
                 .await;
             return;
         }
+        if let Err(RecordFailure::None(
+            reason @ (NoRecord::Several { .. } | NoRecord::Invalid(_)),
+        )) = &found.record
+        {
+            tracing::warn!(%domain, "MTA-STS record: {reason}");
+        }
         if let (Some(Err(error)), Ok(record)) = (&found.fetched, &found.record) {
             let before = self.remembered.failed(domain);
             let held_back =
                 before.as_ref().is_some_and(|failed| failed.holds_back(record.id(), now));
             if !held_back {
+                tracing::warn!(%domain, "MTA-STS policy: {error}");
                 self.counters.failed_fetches.inc();
                 let count =
                     before.filter(|failed| failed.id == *record.id()).map_or(0, |f| f.count);
@@ -142,6 +162,18 @@ impl Sender {
         if remembered.is_some_and(|stored| binds(&stored.cached)) {
             self.remembered.touch(domain);
         }
+    }
+}
+
+/// Until when the policy binds that an answer rests on.
+fn policy_end(
+    found: &mta_sts::Discovery,
+    remembered: Option<&StoredPolicy>,
+    now: UnixTime,
+) -> Option<UnixTime> {
+    match found.applied.as_ref()?.source {
+        Source::Live => found.to_cache(now).map(|cached| cached.expires()),
+        Source::Cache | Source::CacheOnly => remembered.map(|stored| stored.cached.expires()),
     }
 }
 

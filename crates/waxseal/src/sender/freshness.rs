@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smtp_types::Known;
-use transport_policy::Answer;
+use transport_policy::{Answer, Facts};
 
 use crate::answer::Replies;
 
@@ -45,15 +45,24 @@ impl Kept {
 }
 
 /// For how long an answer is fresh: as long as the shortest-lived of the facts that it rests on,
-/// within bounds. A failure among them is looked at again after the least time.
-pub(super) fn fresh_for(known: &Known, answer: &Answer) -> Duration {
+/// within bounds. A failure among them is looked at again after the least time, also one of
+/// earlier, because of which the policy host is left alone. `life` is for how long the policy and
+/// the override behind the answer still hold.
+pub(super) fn fresh_for(
+    known: &Known,
+    facts: Option<&Facts>,
+    answer: &Answer,
+    life: Duration,
+) -> Duration {
     if *answer == Answer::Defer {
         return WHILE_WAITING;
     }
     let dns = known.all_dns().map(|(_, reply)| reply.as_ref().map_or(0, |answer| answer.ttl));
-    let https = known.all_https().filter(|(_, reply)| reply.is_err()).map(|_| 0);
-    let least = dns.chain(https).min().map_or(LEAST, |seconds| Duration::from_secs(seconds.into()));
-    least.clamp(LEAST, MOST)
+    let fetched = facts.and_then(|facts| facts.sts.fetched.as_ref());
+    let failed_fetch = fetched.filter(|fetched| fetched.is_err()).map(|_| 0);
+    let least = dns.chain(failed_fetch).min();
+    let least = least.map_or(LEAST, |seconds| Duration::from_secs(seconds.into()));
+    least.min(life).clamp(LEAST, MOST)
 }
 
 #[cfg(test)]
@@ -83,12 +92,17 @@ mod tests {
 
     #[test]
     fn the_shortest_lived_fact_decides_within_bounds() {
-        let fresh = |ttls: &[Option<u32>], answer| fresh_for(&known(ttls), &answer).as_secs();
+        let within = |ttls: &[Option<u32>], answer, life| {
+            fresh_for(&known(ttls), None, &answer, Duration::from_secs(life)).as_secs()
+        };
+        let fresh = |ttls: &[Option<u32>], answer| within(ttls, answer, u64::MAX);
         assert_eq!(fresh(&[Some(300), Some(900)], Answer::NoPolicy), 300);
         assert_eq!(fresh(&[Some(1), Some(900)], Answer::NoPolicy), 60);
         assert_eq!(fresh(&[Some(u32::MAX)], Answer::DaneOnly), 3600);
         assert_eq!(fresh(&[Some(900), None], Answer::DaneOnly), 60);
         assert_eq!(fresh(&[Some(900)], Answer::Defer), 15);
         assert_eq!(fresh(&[], Answer::NoPolicy), 60);
+        assert_eq!(within(&[Some(900)], Answer::NoPolicy, 600), 600);
+        assert_eq!(within(&[Some(900)], Answer::NoPolicy, 0), 60);
     }
 }

@@ -68,11 +68,17 @@ impl Remembered {
         if let Some(policy) = lock(&self.unsaved).get(domain) {
             return Some(policy.clone());
         }
-        let loaded = self.store.as_ref()?.load(domain.clone()).await;
-        loaded.unwrap_or_else(|error| {
-            self.complain(&error);
-            None
-        })
+        let store = self.store.as_ref()?;
+        match store.load(domain.clone()).await {
+            Ok(loaded) => loaded,
+            // The file was damaged while we run. What its copy knows binds, and is saved again.
+            Err(error) => {
+                self.complain(&error);
+                let copied = store.load_from_copy(domain.clone()).await.ok()??;
+                self.keep_unsaved(copied.clone());
+                Some(copied)
+            }
+        }
     }
 
     /// Saves a policy; returns when it is on the disk. One that the disk does not take stays in

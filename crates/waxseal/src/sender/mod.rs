@@ -25,11 +25,12 @@ mod refresh;
 mod sentinel;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use mta_sts::Refresh;
+use mta_sts::{CachedPolicy, Mode, Refresh};
 use quick_cache::sync::Cache;
-use smtp_types::NextHop;
+use smtp_types::{DomainName, NextHop, UnixTime};
 use tokio::runtime::Handle;
 use transport_policy::Settings;
 
@@ -47,6 +48,9 @@ use crate::observe::Observer;
 use crate::store::Store;
 use flight::Flights;
 use freshness::Kept;
+
+/// How long an asker whose deadline has passed waits for the disk.
+const MEMORY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the operator set for the role.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +75,8 @@ pub struct Sender {
     remembered: Remembered,
     overrides: OverrideFile,
     kept: Cache<Box<str>, Kept>,
+    /// How many times all answers were forgotten.
+    forgotten: AtomicU64,
     flights: Flights,
     sentinel: Sentinel,
     counters: SenderCounters,
@@ -95,6 +101,7 @@ impl Sender {
             remembered: Remembered::new(store),
             overrides,
             kept: Cache::new(settings.cache_entries),
+            forgotten: AtomicU64::new(0),
             flights: Flights::default(),
             sentinel: Sentinel::default(),
             counters: SenderCounters::default(),
@@ -152,9 +159,22 @@ impl Sender {
         self.runtime.spawn(evaluation).await.ok()
     }
 
-    /// Forgets all answers in memory; policies stay remembered. After a change of the overrides.
+    /// Forgets all answers in memory, also those of look-ups that are under way; policies stay
+    /// remembered. After a change of the overrides, or of what the resolver is worth.
     pub fn forget_answers(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.kept.clear();
+    }
+
+    /// Keeps an answer, unless it rests on what was forgotten since the look-up began, when
+    /// `forgotten` was read.
+    fn keep(&self, next_hop: &NextHop, kept: Kept, forgotten: u64) {
+        let key = next_hop.to_string();
+        self.kept.insert(key.as_str().into(), kept);
+        // Checked after the insertion: whoever forgets in between clears it.
+        if self.forgotten.load(Ordering::SeqCst) != forgotten {
+            self.kept.remove(key.as_str());
+        }
     }
 
     /// Looks up in a task of its own, which goes on when nobody waits any more.
@@ -174,23 +194,39 @@ impl Sender {
         waiter
     }
 
-    /// The deadline has passed: what was known before, if it is not too old, else what the setting
-    /// says.
-    fn overdue(&self, next_hop: &NextHop) -> Arc<Replies> {
+    /// The deadline has passed: what was known before, if it is not too old, else what needs no
+    /// look-up, else what the setting says.
+    async fn overdue(&self, next_hop: &NextHop) -> Arc<Replies> {
         self.counters.overdue.inc();
         let before = self.kept.get(next_hop.to_string().as_str());
         if let Some(kept) = before.filter(Kept::may_bridge) {
             return kept.replies;
         }
-        Arc::new(match self.settings.on_deadline {
-            OnDeadline::Defer => {
-                let seconds = self.settings.deadline.as_secs_f32();
-                Replies::temporary(&format!(
-                    "not found out within {seconds} s; the look-up goes on"
-                ))
-            }
-            OnDeadline::Deliver => Replies::no_policy(),
-        })
+        let (domain, now) = (next_hop.policy_domain(), self.clock.now());
+        let local = self.overrides.current().find(domain, now).map(overrides::local_policy);
+        if let Some(decision) = local.as_ref().and_then(overrides::decide_without_facts) {
+            return Arc::new(Replies::new(next_hop, &decision));
+        }
+        let may_deliver = local.is_none() && self.settings.on_deadline == OnDeadline::Deliver;
+        if may_deliver && !self.may_be_bound(domain, now).await {
+            return Arc::new(Replies::no_policy());
+        }
+        let seconds = self.settings.deadline.as_secs_f32();
+        let reason = format!("not found out within {seconds} s; the look-up goes on");
+        Arc::new(Replies::temporary(&reason))
+    }
+
+    /// Whether a remembered policy forbids to deliver as if nothing were known. RFC 8461 §5.1: it
+    /// binds although nothing can be looked up; whether DANE takes its place is not known yet, so
+    /// it cannot be told to the mail server either.
+    async fn may_be_bound(&self, domain: &DomainName, now: UnixTime) -> bool {
+        let binds = |cached: &CachedPolicy| {
+            cached.policy.mode() == Mode::Enforce && cached.is_unexpired(now)
+        };
+        match tokio::time::timeout(MEMORY_TIMEOUT, self.remembered.load(domain)).await {
+            Ok(remembered) => remembered.is_some_and(|stored| binds(&stored.cached)),
+            Err(_) => true,
+        }
     }
 }
 
@@ -209,7 +245,7 @@ impl Answers for Arc<Sender> {
                 self.counters.faults.inc();
                 Arc::new(Replies::temporary("the look-up ended without a result"))
             }
-            Err(_) => self.overdue(&next_hop),
+            Err(_) => self.overdue(&next_hop).await,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use smtp_types::UnixTime;
-use transport_policy::{Level, LocalMatch, LocalPolicy, LocalRule};
+use transport_policy::{Answer, Decision, Level, LocalMatch, LocalPolicy, LocalRule, Reason};
 
 use crate::config::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides};
 
@@ -121,6 +121,16 @@ pub(super) fn local_policy(entry: &Override) -> LocalPolicy {
         OverridePolicy::Fixed(level) => LocalRule::Fixed(local_match(level)),
     };
     LocalPolicy { rule, comment: entry.comment.clone() }
+}
+
+/// The decision that is the same whatever the facts are, if this is one.
+pub(super) fn decide_without_facts(local: &LocalPolicy) -> Option<Decision> {
+    let answer = match &local.rule {
+        LocalRule::Off => Answer::NoPolicy,
+        LocalRule::Fixed(fixed) => Answer::Fixed(fixed.clone()),
+        LocalRule::Require => return None,
+    };
+    Some(Decision { answer, reasons: vec![Reason::Local(local.clone())] })
 }
 
 fn local_match(level: &OverrideLevel) -> LocalMatch {

@@ -2,18 +2,22 @@
 //! bringing to the disk what waits for it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use mta_sts::{Mode, Refresh, discover};
 use smtp_types::{Known, NextHop, UnixTime};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Sender;
 use crate::store::StoredPolicy;
 
 /// How often due refreshes are looked for.
 const TICK: Duration = Duration::from_secs(30);
+
+/// How often what waits in memory is brought to the disk, and so how soon a disk that was full is
+/// found to have room again.
+const FLUSH_TICK: Duration = Duration::from_secs(10);
 
 /// How often the override file is looked at.
 const OVERRIDES_TICK: Duration = Duration::from_secs(2);
@@ -26,6 +30,10 @@ const USED_WITHIN: Duration = Duration::from_secs(30 * 86_400);
 
 /// An expired policy is kept for a while, for people who want to know what was.
 const KEEP_EXPIRED: Duration = Duration::from_secs(7 * 86_400);
+
+/// Nothing is deleted until the program has run for this long: at boot the machine's clock may be
+/// years ahead, until somebody sets it right.
+const DELETE_AFTER: Duration = Duration::from_secs(3600);
 
 /// How many policies are taken up in one tick, and how many are fetched at the same time.
 const BATCH: u32 = 1000;
@@ -46,28 +54,46 @@ pub(super) fn spread() -> u8 {
     byte[0]
 }
 
+/// The first one comes at once.
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
 impl Sender {
     /// Works until the program ends. Run it once, as a task.
     pub async fn work(self: Arc<Self>) {
-        let tick = |period| {
-            let mut tick = interval(period);
-            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            tick
-        };
-        let (mut refresh, mut overrides, mut copy) =
-            (tick(TICK), tick(OVERRIDES_TICK), tick(COPY_TICK));
+        // Side by side: a refresh may hang for minutes on hosts that do not answer.
+        tokio::join!(self.keep_fresh(), self.keep_house());
+    }
+
+    async fn keep_fresh(&self) {
+        let mut refresh = ticks(TICK);
+        loop {
+            refresh.tick().await;
+            self.refresh_due().await;
+        }
+    }
+
+    async fn keep_house(&self) {
+        let (mut flush, mut overrides, mut copy) =
+            (ticks(FLUSH_TICK), ticks(OVERRIDES_TICK), ticks(COPY_TICK));
+        let start = Instant::now();
         loop {
             tokio::select! {
-                _ = refresh.tick() => {
-                    self.remembered.flush(self.clock.now()).await;
-                    self.refresh_due().await;
-                }
+                _ = flush.tick() => self.remembered.flush(self.clock.now()).await,
                 _ = overrides.tick() => {
                     if self.overrides.reload() {
                         self.forget_answers();
                     }
                 }
-                _ = copy.tick() => self.tidy().await,
+                _ = copy.tick() => {
+                    if start.elapsed() >= DELETE_AFTER {
+                        self.delete_expired().await;
+                    }
+                    self.copy().await;
+                }
             }
         }
     }
@@ -75,15 +101,19 @@ impl Sender {
     /// Brings everything to the disk; for the end of the program.
     pub async fn finish(&self) {
         self.remembered.flush(self.clock.now()).await;
-        self.tidy().await;
+        self.copy().await;
     }
 
-    async fn tidy(&self) {
+    async fn delete_expired(&self) {
         let Some(store) = self.remembered.store() else { return };
         let before = UnixTime(self.clock.now().0.saturating_sub(KEEP_EXPIRED.as_secs()));
         if let Err(error) = store.delete_expired(before).await {
             self.remembered.complain(&error);
         }
+    }
+
+    async fn copy(&self) {
+        let Some(store) = self.remembered.store() else { return };
         if let Err(error) = store.copy().await {
             self.remembered.complain(&error);
         }
@@ -119,6 +149,7 @@ impl Sender {
                 self.sentinel.note(&domain, &disagreements, now);
                 if let Some(cached) = found.to_cache(now) {
                     self.counters.refreshes.inc();
+                    let Some(stored) = self.still_remembered(stored).await else { return };
                     let changed = cached.policy != stored.cached.policy;
                     let refresh_at = cached.refresh_due(self.settings.refresh, spread());
                     let renewed = StoredPolicy {
@@ -156,8 +187,16 @@ impl Sender {
             tracing::error!(%domain, %expires, failures, "refresh: {error}; the remembered policy binds until it expires");
         }
         let refresh_at = now.plus(wait);
+        let Some(stored) = self.still_remembered(stored).await else { return };
         self.remembered
             .save(StoredPolicy { refresh_at, failures, last_error: Some(error), ..stored })
             .await;
+    }
+
+    /// The row as it is now, unless a question has brought another policy in the meantime: then
+    /// what a refresh of the old one has shown counts for nothing.
+    async fn still_remembered(&self, stored: StoredPolicy) -> Option<StoredPolicy> {
+        let now = self.remembered.load(&stored.domain).await?;
+        (now.cached == stored.cached).then_some(now)
     }
 }

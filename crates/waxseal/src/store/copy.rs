@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
+use super::open::create_private;
 use super::{COPY, StoreError};
 
 /// Writes the copy anew: into a file of another name, which then takes the place of the old copy,
@@ -17,6 +18,10 @@ pub(super) fn write(db: &Connection, path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
+    // What waits in the log goes to the file, so that the file alone is whole, too. Somebody who
+    // reads may be in the way; then the log is as good.
+    let _ = db.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+    create_private(&draft).map_err(failed)?;
     let name = draft.to_string_lossy();
     db.execute("VACUUM INTO ?1", params![name]).map_err(StoreError::sqlite(&draft))?;
     fs::File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)?;

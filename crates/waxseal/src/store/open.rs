@@ -54,7 +54,8 @@ impl fmt::Display for OpenNote {
 }
 
 impl Store {
-    /// Opens the store in `folder`, which is made if it is not there, readable by its owner only.
+    /// Opens the store in `folder`, which is made if it is not there. Others may enter the folder,
+    /// for there are sockets in it; the store's files are readable by their owner only.
     ///
     /// # Errors
     /// If the folder cannot be used, another process uses it, a newer release wrote the file, or
@@ -123,9 +124,21 @@ impl Store {
     /// The policy of a domain, expired or not.
     ///
     /// # Errors
-    /// If SQLite cannot read.
+    /// If SQLite cannot read, or what it reads makes no sense.
     pub async fn load(&self, domain: DomainName) -> Result<Option<StoredPolicy>, StoreError> {
         self.reader.run(move |db| policies::load(db, &domain)).await
+    }
+
+    /// The policy of a domain as the copy has it; for when [`load`](Self::load) fails.
+    ///
+    /// # Errors
+    /// If there is no copy, or SQLite cannot read it either.
+    pub async fn load_from_copy(
+        &self,
+        domain: DomainName,
+    ) -> Result<Option<StoredPolicy>, StoreError> {
+        let copy = self.path.with_file_name(COPY);
+        self.reader.run(move |_| policies::load(&read_only(&copy)?, &domain)).await
     }
 
     /// Policies to be refreshed by `now` that were used since `used_since`, at most `limit`.
@@ -170,9 +183,17 @@ fn lock_folder(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Makes an empty file, if there is none, that only its owner can read: which domains somebody
+/// writes to is nobody's business. SQLite gives the files beside it the same permissions.
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
 /// A connection with the settings that the promises of the module rest on.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let failed = StoreError::sqlite(path);
+    create_private(path).map_err(|error| StoreError::Folder { path: path.to_owned(), error })?;
     let db = Connection::open(path).map_err(&failed)?;
     db.busy_timeout(std::time::Duration::from_secs(5)).map_err(&failed)?;
     db.pragma_update(None, "journal_mode", "WAL").map_err(&failed)?;
@@ -187,10 +208,10 @@ fn open_checked(path: &Path) -> Result<Connection, StoreError> {
     let verdict: String =
         db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(&failed)?;
     if verdict != "ok" {
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-        return Err(failed(rusqlite::Error::SqliteFailure(code, Some(verdict))));
+        return Err(failed(policies::damage(verdict)));
     }
     migrate(&mut db, path)?;
+    policies::check(&db).map_err(&failed)?;
     Ok(db)
 }
 
@@ -211,9 +232,11 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether the file is not what it should be. `Unknown` is "SQL logic error": sound SQLite, and not
+/// our tables.
 fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, Unknown};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase | Unknown))
 }
 
 /// A file that somebody emptied or removed, while its copy still knows policies.

@@ -58,11 +58,32 @@ pub(super) fn delete_expired(db: &Connection, before: UnixTime) -> rusqlite::Res
     db.execute("DELETE FROM policy WHERE expires < ?1", params![to_column(before)])
 }
 
-/// The row of one domain.
+/// The row of one domain. One that makes no sense is damage.
 pub(super) fn load(db: &Connection, domain: &DomainName) -> rusqlite::Result<Option<StoredPolicy>> {
     let sql = format!("SELECT {COLUMNS} FROM policy WHERE domain = ?1");
     let row = db.prepare_cached(&sql)?.query_row(params![domain.as_str()], |row| Ok(read(row)));
-    Ok(row.optional()?.flatten())
+    match row.optional()? {
+        Some(None) => Err(damage(format!("the row of {domain} makes no sense"))),
+        found => Ok(found.flatten()),
+    }
+}
+
+/// Reads every row: SQLite's own check knows pages, not what stands on them.
+pub(super) fn check(db: &Connection) -> rusqlite::Result<()> {
+    let mut statement = db.prepare(&format!("SELECT {COLUMNS} FROM policy"))?;
+    let senseless = statement
+        .query_map([], |row| Ok(read(row).is_none()))?
+        .try_fold(0_usize, |count, row| row.map(|senseless| count + usize::from(senseless)))?;
+    if senseless > 0 {
+        return Err(damage(format!("rows that make no sense: {senseless}")));
+    }
+    Ok(())
+}
+
+/// What SQLite says of a damaged file, in our words.
+pub(super) fn damage(what: String) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    rusqlite::Error::SqliteFailure(code, Some(what))
 }
 
 /// Rows to be refreshed by `now` that were used since `used_since`, at most `limit`, the most

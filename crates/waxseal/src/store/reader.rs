@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -15,13 +15,31 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 pub(super) struct Reader {
     jobs: mpsc::Sender<Job>,
     path: PathBuf,
+    _thread: Thread,
+}
+
+/// A thread that ends by itself when nobody can order anything more. Dropped, it is waited for:
+/// then its connection is closed. To be declared below the sender of its orders.
+pub(super) struct Thread(Option<JoinHandle<()>>);
+
+impl Thread {
+    pub(super) fn start(body: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(thread::spawn(body)))
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // What a thread panics of was said by it.
+        let _ = self.0.take().map(JoinHandle::join);
+    }
 }
 
 impl Reader {
     pub(super) fn start(db: Connection, path: PathBuf) -> Self {
         let (jobs, queue) = mpsc::channel::<Job>();
-        thread::spawn(move || queue.into_iter().for_each(|job| job(&db)));
-        Self { jobs, path }
+        let thread = Thread::start(move || queue.into_iter().for_each(|job| job(&db)));
+        Self { jobs, path, _thread: thread }
     }
 
     pub(super) async fn run<T: Send + 'static>(

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::thread;
 
 use rusqlite::Connection;
 use smtp_types::{DomainName, UnixTime};
 use tokio::sync::oneshot;
 
+use super::reader::Thread;
 use super::{StoreError, StoredPolicy, copy, policies};
 
 /// How many writes at most share a transaction.
@@ -30,13 +30,14 @@ struct Order {
 /// Takes orders, and says when they are on the disk. Ends when dropped, after the last order.
 pub(super) struct Writer {
     orders: mpsc::Sender<Order>,
+    _thread: Thread,
 }
 
 impl Writer {
     pub(super) fn start(db: Connection, path: PathBuf) -> Self {
         let (orders, queue) = mpsc::channel();
-        thread::spawn(move || work(&db, &path, &queue));
-        Self { orders }
+        let thread = Thread::start(move || work(&db, &path, &queue));
+        Self { orders, _thread: thread }
     }
 
     pub(super) async fn save(&self, policy: StoredPolicy) -> Result<(), StoreError> {
