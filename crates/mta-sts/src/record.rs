@@ -135,7 +135,7 @@ pub enum NoRecord {
 impl fmt::Display for NoRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absent => write!(f, "no record begins with \"{PREFIX}\""),
+            Self::Absent => write!(f, "no MTA-STS record"),
             Self::Several { count } => {
                 write!(
                     f,

@@ -5,76 +5,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use transport_policy::Answer;
 
 use crate::answer::SocketmapCounters;
 use crate::observe::Validation;
-use crate::sender::{OverridesHealth, REFRESH_ALARM_AFTER, Sender};
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// One more.
-    pub fn inc(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The number now.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What the role `sender` counts.
-#[derive(Debug, Default)]
-pub struct SenderCounters {
-    /// Evaluations: questions that memory could not answer.
-    pub evaluations: Counter,
-    /// Askers who waited for the evaluation of another.
-    pub joined: Counter,
-    /// Askers whose deadline passed.
-    pub overdue: Counter,
-    /// Evaluations that ended without a result: faults of ours.
-    pub faults: Counter,
-    /// Policies fetched for a question.
-    pub fetches: Counter,
-    /// Fetches for a question that failed.
-    pub failed_fetches: Counter,
-    /// Policies refreshed ahead of time.
-    pub refreshes: Counter,
-    /// Refreshes that failed.
-    pub failed_refreshes: Counter,
-    /// Decisions by what the mail server is told: none, defer, dane, dane-only, secure, fixed.
-    pub decisions: [Counter; 6],
-}
-
-impl SenderCounters {
-    /// The words for [`decisions`](Self::decisions), in its order.
-    pub const ANSWERS: [&str; 6] = ["none", "defer", "dane", "dane-only", "secure", "fixed"];
-
-    /// Counts a decision.
-    pub fn count(&self, answer: &Answer) {
-        let index = match answer {
-            Answer::NoPolicy => 0,
-            Answer::Defer => 1,
-            Answer::Dane => 2,
-            Answer::DaneOnly => 3,
-            Answer::Secure(_) => 4,
-            Answer::Fixed(_) => 5,
-        };
-        self.decisions[index].inc();
-    }
-}
+use crate::sender::{Counter, OverridesHealth, REFRESH_ALARM_AFTER, Sender, SenderCounters};
 
 /// Everything that is watched, in one place.
 pub struct Metrics {

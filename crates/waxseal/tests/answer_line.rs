@@ -19,16 +19,16 @@ use waxseal::listen::{ListenAddress, bind};
 struct ByName;
 
 impl Answers for ByName {
-    fn fresh(&self, key: &str) -> Option<Arc<Replies>> {
+    fn fresh(&self, key: &str) -> Option<Replies> {
         (key == "fresh.test").then(|| decided("dane-only.test"))
     }
 
-    async fn look_up(&self, next_hop: NextHop) -> Arc<Replies> {
+    async fn look_up(&self, next_hop: NextHop) -> Replies {
         decided(next_hop.policy_domain().as_str())
     }
 }
 
-fn decided(domain: &str) -> Arc<Replies> {
+fn decided(domain: &str) -> Replies {
     let policy = |mode| {
         let body = format!(
             "version: STSv1\nmode: {mode}\nmx: mail.example.com\nmx: *.example.net\nmax_age: 1\n\
@@ -48,12 +48,12 @@ fn decided(domain: &str) -> Arc<Replies> {
             fixed(Level::Secure, vec![(DomainName::parse("example.org").unwrap(), true)])
         }
         "encrypt.test" => fixed(Level::Encrypt, vec![]),
-        "quotes.test" => return Arc::new(Replies::temporary("\"a\\\" decision=none\r\nü")),
+        "quotes.test" => return Replies::temporary("\"a\\\" decision=none\r\nü"),
         _ => Answer::NoPolicy,
     };
     let next_hop = NextHop::parse("example.com").unwrap();
     let reasons = vec![Reason::RequirementUnmet];
-    Arc::new(Replies::new(&next_hop, &Decision { answer, reasons }))
+    Replies::new(&next_hop, &Decision { answer, reasons })
 }
 
 async fn start() -> (SocketAddr, watch::Sender<bool>) {

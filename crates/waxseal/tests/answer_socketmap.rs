@@ -25,35 +25,35 @@ use waxseal::listen::{ListenAddress, Listener, bind};
 
 /// Replies by canonical key. Those in `fresh` are at hand, those in `slow` when `gate` opens.
 struct Table {
-    fresh: HashMap<String, Arc<Replies>>,
-    slow: HashMap<String, Arc<Replies>>,
+    fresh: HashMap<String, Replies>,
+    slow: HashMap<String, Replies>,
     gate: Semaphore,
     looked_up: Mutex<Vec<String>>,
 }
 
 impl Answers for Table {
-    fn fresh(&self, key: &str) -> Option<Arc<Replies>> {
+    fn fresh(&self, key: &str) -> Option<Replies> {
         self.fresh.get(key).cloned()
     }
 
-    async fn look_up(&self, next_hop: NextHop) -> Arc<Replies> {
+    async fn look_up(&self, next_hop: NextHop) -> Replies {
         let key = next_hop.to_string();
         self.looked_up.lock().unwrap().push(key.clone());
         match self.slow.get(&key) {
             Some(replies) => {
                 self.gate.acquire().await.unwrap().forget();
-                Arc::clone(replies)
+                replies.clone()
             }
-            None => Arc::new(Replies::no_policy()),
+            None => Replies::no_policy(),
         }
     }
 }
 
 const SECURE: &str = "OK secure match=mail.example.com:.example.net servername=hostname";
 
-fn replies(key: &str, answer: Answer) -> (String, Arc<Replies>) {
+fn replies(key: &str, answer: Answer) -> (String, Replies) {
     let decision = Decision { answer, reasons: vec![Reason::NoDane] };
-    (key.to_owned(), Arc::new(Replies::new(&NextHop::parse(key).unwrap(), &decision)))
+    (key.to_owned(), Replies::new(&NextHop::parse(key).unwrap(), &decision))
 }
 
 fn table() -> Table {

@@ -126,14 +126,14 @@ async fn read_question(connection: &mut Connection) -> io::Result<String> {
     Ok(text.trim_end_matches(['\r', ' ']).to_owned())
 }
 
-async fn replies(question: &str, answers: &impl Answers) -> Arc<Replies> {
+async fn replies(question: &str, answers: &impl Answers) -> Replies {
     if let Some(replies) = answers.fresh(question) {
         return replies;
     }
     match next_hop(question) {
         // `look_up` looks into memory first.
         Some((next_hop, _)) => answers.look_up(next_hop).await,
-        None => Arc::new(Replies::no_policy()),
+        None => Replies::no_policy(),
     }
 }
 

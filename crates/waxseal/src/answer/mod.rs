@@ -8,13 +8,12 @@
 //!   gets into a reply;
 //! - [`netstring`] and `request`: how Postfix and sendmail frame and word a question; pure;
 //! - [`socketmap`]: the server for them; below it `session`, [`counters`] and `complaint`;
-//! - [`line`]: the same for Exim, one line each way;
+//! - [`mod@line`]: the same for Exim, one line each way;
 //! - [`api`] and [`http`]: health, metrics and decisions over HTTP.
 //!
 //! None of these protocols has a command that changes anything, so any local process may ask.
 
 use std::future::Future;
-use std::sync::Arc;
 
 use smtp_types::NextHop;
 
@@ -38,8 +37,8 @@ pub use socketmap::SocketmapSettings;
 pub trait Answers: Send + Sync + 'static {
     /// The replies for a key in canonical form ([`NextHop`]'s `Display`), if they are fresh in
     /// memory. Must not block. Any text may come, canonical or not; what is not has no replies.
-    fn fresh(&self, key: &str) -> Option<Arc<Replies>>;
+    fn fresh(&self, key: &str) -> Option<Replies>;
 
     /// The replies, looked up if need be; never longer than the role's deadline.
-    fn look_up(&self, next_hop: NextHop) -> impl Future<Output = Arc<Replies>> + Send;
+    fn look_up(&self, next_hop: NextHop) -> impl Future<Output = Replies> + Send;
 }

@@ -8,6 +8,7 @@
 //! take no allocation, and one allocation serves the others under all map names.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use mta_sts::{Mode, MxPattern, Policy};
 use smtp_types::{DomainName, NextHop};
@@ -124,14 +125,14 @@ enum Form {
     /// A level without attributes.
     Level(Level),
     /// The whole reply, `TEMP` and the reason.
-    Temporary(Box<str>),
+    Temporary(Arc<str>),
     Secure(Secure),
 }
 
 /// `OK secure match=…`. The plain reply is the beginning of the extended one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Secure {
-    extended: Box<str>,
+    extended: Arc<str>,
     plain_octets: u32,
     /// The mode of the policy, or `None` if the operator fixed the names.
     mode: Option<Mode>,
@@ -259,7 +260,7 @@ fn temporary(reason: &str) -> Form {
         ' '..='~' => c,
         _ => '?',
     });
-    Form::Temporary("TEMP ".chars().chain(reason).collect())
+    Form::Temporary("TEMP ".chars().chain(reason).collect::<String>().into())
 }
 
 /// The operator's level. Only `secure` has names: Postfix refuses `match` elsewhere, and all mail
@@ -345,7 +346,7 @@ impl Text {
     fn into_form(self, mode: Option<Mode>) -> Form {
         let plain_octets = if self.plain_octets == 0 { self.text.len() } else { self.plain_octets };
         Form::Secure(Secure {
-            extended: self.text.into_boxed_str(),
+            extended: self.text.into(),
             plain_octets: u32::try_from(plain_octets).unwrap_or(u32::MAX),
             mode,
         })

@@ -62,10 +62,11 @@ const fn purpose(role: Role) -> &'static str {
 
 fn print_postfix(out: &mut impl Write, addresses: &[(Role, ListenAddress)]) -> io::Result<()> {
     let maps = || addresses.iter().filter(|(role, _)| *role == Role::Socketmap).map(|(_, one)| one);
-    // TCP needs no care for the chroot of smtp(8).
-    let tcp = maps().find(|address| matches!(address, ListenAddress::Tcp(_)));
-    let Some(listen) = tcp.or_else(|| maps().next()) else { return Ok(()) };
     let found = postfix::find();
+    let asked = maps().find(|address| found.as_ref().is_some_and(|found| found.asks_at(address)));
+    // TCP needs no care for the chroot of smtp(8).
+    let tcp = || maps().find(|address| matches!(address, ListenAddress::Tcp(_)));
+    let Some(listen) = asked.or_else(tcp).or_else(|| maps().next()) else { return Ok(()) };
     let Advice { lines, warnings } = postfix::advise(found.as_ref(), listen);
     match &found {
         Some(Found { version, .. }) => {

@@ -4,6 +4,7 @@
 //! same for all: 0 fine (or, with `--json`, a verdict was reached), 1 warnings (or the input could
 //! not be judged), 2 failures, 3 unknown, 64 wrong usage or settings.
 
+mod answering;
 mod banner;
 mod config;
 mod dane;

@@ -15,16 +15,15 @@ use smtp_types::UnixTime;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinSet;
 
+use super::answering::{Answering, Pulse};
 use super::{banner, wiring};
-use crate::answer::{SocketmapCounters, SocketmapSettings, api, http, line, socketmap};
+use crate::answer::SocketmapCounters;
 use crate::config::{self, Config, LogFormat, LogLevel};
 use crate::listen::{self, Listener, Role};
-use crate::metrics::Metrics;
 use crate::observe::Validation;
 use crate::sender::{Clock, OverrideFile, Sender};
-use crate::store::Store;
+use crate::store::{OpenNote, Store};
 
 /// While validation is not proved, the resolver is probed this often.
 const PROBE_AGAIN: Duration = Duration::from_secs(30);
@@ -58,6 +57,7 @@ pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
     for warning in loaded.warnings() {
         tracing::warn!("{warning}");
     }
+    raise_file_limit();
     let typed = |id: &str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
     // Whoever shows the daemon another Internet wants nothing of this one in it, nor its memory
     // in the state folder of this machine.
@@ -106,6 +106,14 @@ struct Daemon {
     socketmap: Arc<SocketmapCounters>,
 }
 
+/// Lets the program open as many files as the system allows it at all: 4096 connections do not fit
+/// under the usual limit of 1024. What the system does not allow stays as it is.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 /// Makes all parts, or says everything that stands in the way.
 fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daemon, Vec<String>> {
     let one = |error: &dyn std::fmt::Display| vec![error.to_string()];
@@ -131,8 +139,11 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
     let store = match has_memory {
         true => {
             let (store, note) = Store::open(&config.state_dir).map_err(|error| one(&error))?;
-            if let Some(note) = note {
-                tracing::warn!(path = %store.path().display(), "store: {note}");
+            let path = store.path().display();
+            match note {
+                Some(note @ OpenNote::Created) => tracing::info!(%path, "store: {note}"),
+                Some(note @ OpenNote::Mended { .. }) => tracing::warn!(%path, "store: {note}"),
+                None => {}
             }
             Some(store)
         }
@@ -164,23 +175,33 @@ impl Daemon {
             }
         });
         let Some(validation) = proved else { return Ok(ExitCode::SUCCESS) };
-        if !quiet {
-            banner::print(&config, &addresses, &sender, &validation)?;
-        }
         say(&validation);
 
         let (stop, stopped) = watch::channel(false);
         let (ended, mut answering_ended) = oneshot::channel::<()>();
-        let answers =
-            Answering { config: config.clone(), sender: Arc::clone(&sender), socketmap, stopped };
+        let pulse = Arc::new(Pulse::default());
+        let answers = Answering {
+            config: config.clone(),
+            sender: Arc::clone(&sender),
+            socketmap,
+            pulse: Arc::clone(&pulse),
+            stopped,
+        };
         thread::Builder::new().name("answer".to_owned()).spawn(move || {
             answering.block_on(answers.run(listeners));
             drop(ended);
         })?;
 
+        if !quiet {
+            let (config, sender, validation) =
+                (config.clone(), Arc::clone(&sender), validation.clone());
+            // It asks Postfix for its settings, and nobody should wait for that.
+            thread::spawn(move || banner::print(&config, &addresses, &sender, &validation));
+        }
         looking_up.spawn(Arc::clone(&sender).work());
         looking_up.spawn(prove_again(Arc::clone(&sender), validation, config.dns.probe_interval));
-        let outcome = looking_up.block_on(until_ended(signals, &sender, &mut answering_ended));
+        let outcome =
+            looking_up.block_on(until_ended(signals, &sender, &pulse, &mut answering_ended));
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         let _ = stop.send(true);
         looking_up.block_on(async {
@@ -190,62 +211,6 @@ impl Daemon {
         });
         looking_up.shutdown_timeout(Duration::from_secs(1));
         outcome
-    }
-}
-
-/// What the answering thread needs.
-struct Answering {
-    config: Config,
-    sender: Arc<Sender>,
-    socketmap: Arc<SocketmapCounters>,
-    stopped: watch::Receiver<bool>,
-}
-
-impl Answering {
-    /// Answers on all listeners until stopped.
-    async fn run(self, listeners: Vec<(Role, Listener)>) {
-        let Self { config, sender, socketmap: counters, stopped } = self;
-        let answers = Arc::new(Arc::clone(&sender));
-        let metrics = Metrics { sender: Arc::clone(&sender), socketmap: Arc::clone(&counters) };
-        let metrics = Arc::new(metrics);
-        let mut servers = JoinSet::new();
-        let mut maps = Vec::new();
-        for (role, listener) in listeners {
-            let stopped = stopped.clone();
-            match role {
-                Role::Socketmap => maps.push(listener),
-                Role::Http => {
-                    servers.spawn(http::serve(
-                        listener,
-                        api::watch_routes(Arc::clone(&metrics)),
-                        stopped,
-                    ));
-                }
-                Role::Api => {
-                    servers.spawn(http::serve(
-                        listener,
-                        api::decision_routes(Arc::clone(&sender)),
-                        stopped,
-                    ));
-                }
-                Role::Line => {
-                    let settings = line::LineSettings::default();
-                    servers.spawn(line::serve(listener, Arc::clone(&answers), settings, stopped));
-                }
-            }
-        }
-        let settings = SocketmapSettings {
-            max_connections: config.socketmap.max_connections,
-            idle_timeout: config.socketmap.idle_timeout,
-            read_timeout: config.socketmap.read_timeout,
-            ..SocketmapSettings::default()
-        };
-        servers.spawn(socketmap::serve(maps, answers, settings, counters, stopped));
-        while let Some(ended) = servers.join_next().await {
-            if let Err(fault) = ended {
-                tracing::error!(%fault, "a server has ended: a fault of ours");
-            }
-        }
     }
 }
 
@@ -304,12 +269,14 @@ impl Signals {
 async fn until_ended(
     signals: Signals,
     sender: &Sender,
+    pulse: &Pulse,
     answering_ended: &mut oneshot::Receiver<()>,
 ) -> io::Result<ExitCode> {
     let Signals { mut terminate, mut interrupt, mut hang_up } = signals;
     let watchdog = sd_notify::watchdog_enabled();
     let mut beat =
         tokio::time::interval(watchdog.map_or(Duration::from_secs(3600), |span| span / 2));
+    let mut counted_before = 0;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     loop {
         tokio::select! {
@@ -325,7 +292,11 @@ async fn until_ended(
                 return Ok(ExitCode::FAILURE);
             }
             _ = beat.tick() => {
-                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+                let count = pulse.count();
+                if count != counted_before {
+                    let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+                }
+                counted_before = count;
             }
         }
     }

@@ -190,6 +190,14 @@ impl ConfigError {
         }
     }
 
+    /// The same in one line, without the source: `overrides.toml:3:10: domain: expected …`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let text = self.to_string();
+        let what = text.lines().next().unwrap_or_default();
+        format!("{}: {}", self.place, what.strip_prefix("error: ").unwrap_or(what))
+    }
+
     /// As the [`Display`](fmt::Display) form, in color. Print it by `anstream`, which drops the
     /// color where it is not wanted.
     #[must_use]

@@ -242,7 +242,7 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "http.listen",
         flag: Some(Flag { name: "http", value: "LISTEN" }),
-        doc: "Where /metrics and /health are read, written as in socketmap.listen. The flag may \
+        doc: "Where /metrics and /healthz are read, written as in socketmap.listen. The flag may \
               be repeated, and replaces the list.",
         hint: None,
         kind: Kind::Listen(|config| &mut config.http.listen),

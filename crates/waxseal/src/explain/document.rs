@@ -41,6 +41,17 @@ pub struct Document {
     pub replies: BTreeMap<String, String>,
     /// For how many seconds the answer is given again without a look-up.
     pub fresh_for: u64,
+    /// What was found, and what was known before.
+    pub facts: FactsPart,
+    /// Who was asked.
+    pub resolver: ResolverPart,
+    /// Every question, in the order of the answers.
+    pub look_ups: Vec<LookUpPart>,
+}
+
+/// What was found, and what was known before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactsPart {
     /// The hosts. Missing if they could not be looked up within bounds.
     pub mx: Option<MxPart>,
     /// The policy. Missing if it could not be looked up within bounds.
@@ -53,10 +64,6 @@ pub struct Document {
     pub disagreement_since: Option<String>,
     /// What a TLS report calls the failures (RFC 8460 §4.3).
     pub result_types: Vec<String>,
-    /// Who was asked.
-    pub resolver: ResolverPart,
-    /// Every question, in the order of the answers.
-    pub look_ups: Vec<LookUpPart>,
 }
 
 /// A stable word for machines, with a sentence for people.
@@ -192,9 +199,7 @@ impl Document {
         alarm: Option<&Alarm>,
         source: &str,
     ) -> Self {
-        let Evaluation { at, facts, decision, replies, fresh_for, .. } = evaluation;
-        let code = |code: &str, text: String| Code { code: code.to_owned(), text };
-        let facts = facts.as_ref();
+        let Evaluation { at, decision, replies, fresh_for, .. } = evaluation;
         Self {
             schema: SCHEMA,
             waxseal: env!("CARGO_PKG_VERSION").to_owned(),
@@ -203,27 +208,34 @@ impl Document {
             at: at.to_string(),
             source: source.to_owned(),
             decision: decision.answer.as_str().to_owned(),
-            reasons: decision.reasons.iter().map(|one| code(one.code(), one.to_string())).collect(),
+            reasons: decision.reasons.iter().map(|one| code(one.code(), one)).collect(),
             replies: MapName::ALL
                 .into_iter()
                 .map(|map| (map.as_str().to_owned(), replies.reply(map).to_owned()))
                 .collect(),
             fresh_for: fresh_for.as_secs(),
-            mx: facts.map(mx_part),
-            sts: facts.map(|facts| sts_part(&facts.sts)),
-            remembered: evaluation.remembered.as_ref().map(|one| remembered_part(one, evaluation)),
-            disagreements: evaluation
-                .disagreements
-                .iter()
-                .map(|one| code(one.code(), one.to_string()))
-                .collect(),
-            disagreement_since: alarm.map(|alarm| alarm.since.to_string()),
-            result_types: facts
-                .map(|facts| result_types(facts).iter().map(ToString::to_string).collect())
-                .unwrap_or_default(),
+            facts: facts_part(evaluation, alarm),
             resolver: resolver_part(resolver),
             look_ups: look_ups(evaluation),
         }
+    }
+}
+
+fn code(code: &str, sentence: &dyn ToString) -> Code {
+    Code { code: code.to_owned(), text: sentence.to_string() }
+}
+
+fn facts_part(evaluation: &Evaluation, alarm: Option<&Alarm>) -> FactsPart {
+    let facts = evaluation.facts.as_ref();
+    FactsPart {
+        mx: facts.map(mx_part),
+        sts: facts.map(|facts| sts_part(&facts.sts)),
+        remembered: evaluation.remembered.as_ref().map(|one| remembered_part(one, evaluation)),
+        disagreements: evaluation.disagreements.iter().map(|one| code(one.code(), one)).collect(),
+        disagreement_since: alarm.map(|alarm| alarm.since.to_string()),
+        result_types: facts
+            .map(|facts| result_types(facts).iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
     }
 }
 

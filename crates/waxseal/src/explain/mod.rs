@@ -8,6 +8,7 @@ mod document;
 mod text;
 
 pub use document::{
-    Code, Document, HostPart, LookUpPart, MxPart, RememberedPart, ResolverPart, SCHEMA, StsPart,
+    Code, Document, FactsPart, HostPart, LookUpPart, MxPart, RememberedPart, ResolverPart, SCHEMA,
+    StsPart,
 };
 pub use text::render;

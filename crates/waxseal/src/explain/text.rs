@@ -30,15 +30,18 @@ pub fn render(document: &Document, look_ups: bool) -> String {
     page.blank();
     hosts(&mut page, document);
     sts(&mut page, document);
-    for (index, one) in document.disagreements.iter().enumerate() {
+    for (index, one) in document.facts.disagreements.iter().enumerate() {
         let label = if index == 0 { "Alarm" } else { "" };
         page.paragraph(label, &format!("{WARN}{}{WARN:#}: {}", one.code, one.text));
     }
-    if let Some(since) = &document.disagreement_since {
+    if let Some(since) = &document.facts.disagreement_since {
         page.paragraph("", &format!("{DIM}since {since}{DIM:#}"));
     }
-    if !document.result_types.is_empty() {
-        page.paragraph("Report", &format!("result types: {}", document.result_types.join(", ")));
+    if !document.facts.result_types.is_empty() {
+        page.paragraph(
+            "Report",
+            &format!("result types: {}", document.facts.result_types.join(", ")),
+        );
     }
     page.blank();
     page.line(&format!("{STRONG}Postfix is told{STRONG:#}"));
@@ -76,7 +79,7 @@ fn verdict(decision: &str) -> (Style, &'static str) {
 }
 
 fn hosts(page: &mut Page, document: &Document) {
-    let Some(mx) = &document.mx else { return };
+    let Some(mx) = &document.facts.mx else { return };
     let state = mx.dnssec.as_deref().unwrap_or("");
     let found = match mx.lookup.as_str() {
         "records" => {
@@ -111,7 +114,7 @@ fn host_line(host: &HostPart) -> String {
 }
 
 fn sts(page: &mut Page, document: &Document) {
-    let Some(sts) = &document.sts else { return };
+    let Some(sts) = &document.facts.sts else { return };
     let text = match (&sts.mode, &sts.record_failure) {
         (Some(mode), _) => {
             let style = if mode == "enforce" { GOOD } else { DIM };
@@ -132,7 +135,7 @@ fn sts(page: &mut Page, document: &Document) {
     if let Some(failure) = &sts.fetch_failure {
         page.paragraph("", &format!("{WARN}fetch{WARN:#}: {failure}"));
     }
-    if let Some(kept) = &document.remembered {
+    if let Some(kept) = &document.facts.remembered {
         let state = if kept.binds { "binds until" } else { "expired" };
         let mut text = format!(
             "{DIM}remembered: fetched {} ago, {state} {}{DIM:#}",

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
 use std::pin::pin;
 
 use bytes::Bytes;
@@ -117,9 +118,18 @@ async fn collect(response: Response<Incoming>, limit: usize) -> Result<Vec<u8>, 
     }
 }
 
-/// hyper says what failed, and its source says why.
+/// hyper says what failed, and its source says why. An end without TLS's farewell may be an
+/// attacker's, who cuts a policy short.
 fn protocol(error: &(dyn Error + 'static)) -> HttpsFailure {
+    let mut ended_early = false;
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io_error = error.downcast_ref::<io::Error>();
+        ended_early |= io_error.is_some_and(|one| one.kind() == io::ErrorKind::UnexpectedEof);
+        cause = error.source();
+    }
     let detail = match error.source() {
+        _ if ended_early => "the connection ended before the response".to_owned(),
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     };

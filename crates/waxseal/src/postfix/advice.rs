@@ -38,6 +38,21 @@ impl Found {
         Some(Self { version, parameters })
     }
 
+    /// Whether it asks at this address already.
+    #[must_use]
+    pub fn asks_at(&self, listen: &ListenAddress) -> bool {
+        let maps = self.value("smtp_tls_policy_maps");
+        match listen {
+            ListenAddress::Tcp(address) => maps.contains(&format!("inet:{address}:")),
+            ListenAddress::Unix(path) => {
+                let inside = path.strip_prefix(self.value("queue_directory")).unwrap_or(path);
+                [path.as_path(), inside]
+                    .iter()
+                    .any(|path| maps.contains(&format!("unix:{}:", path.display())))
+            }
+        }
+    }
+
     fn value(&self, name: &str) -> &str {
         self.parameters.get(name).map(String::as_str).unwrap_or_default()
     }
@@ -214,6 +229,20 @@ mod tests {
             advise(None, &outside).lines[0]
                 .contains("= proxy:socketmap:unix:/var/lib/waxseal/socketmap:")
         );
+    }
+
+    #[test]
+    fn an_address_that_is_asked_already_is_known() {
+        let maps = "proxy:socketmap:unix:/var/lib/waxseal/socketmap:QUERY, socketmap:unix:waxseal/sts:QUERY";
+        let postfix = found(&[
+            ("mail_version", "3.10.6"),
+            ("queue_directory", "/var/spool/postfix"),
+            ("smtp_tls_policy_maps", maps),
+        ]);
+        assert!(postfix.asks_at(&ListenAddress::Unix("/var/lib/waxseal/socketmap".into())));
+        assert!(postfix.asks_at(&ListenAddress::Unix("/var/spool/postfix/waxseal/sts".into())));
+        assert!(!postfix.asks_at(&ListenAddress::Unix("/run/waxseal/socketmap".into())));
+        assert!(!postfix.asks_at(&tcp()));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! One evaluation of a next hop: memory, facts, decision, and what is remembered of it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ pub struct Evaluation {
     /// The decision.
     pub decision: Decision,
     /// What the mail server is told.
-    pub replies: Arc<Replies>,
+    pub replies: Replies,
     /// For how long the answer is given again.
     pub fresh_for: Duration,
     /// The policy that was remembered beforehand.
@@ -83,14 +82,14 @@ impl Sender {
             self.sentinel.note(domain, &disagreements, at);
             self.remember(next_hop, &facts.sts, remembered.as_ref(), at).await;
         }
-        let replies = Arc::new(Replies::new(next_hop, &decision));
+        let replies = Replies::new(next_hop, &decision);
         let ends = [
             facts.as_ref().and_then(|facts| policy_end(&facts.sts, remembered.as_ref(), at)),
             entry.and_then(|entry| entry.until).map(|until| until.plus(Duration::from_secs(1))),
         ];
         let life = ends.into_iter().flatten().min().map_or(Duration::MAX, |end| end.since(at));
         let fresh_for = fresh_for(&known, facts.as_ref(), &decision.answer, life);
-        self.keep(next_hop, Kept::new(Arc::clone(&replies), fresh_for), forgotten);
+        self.keep(next_hop, Kept::new(replies.clone(), fresh_for), forgotten);
         self.counters.count(&decision.answer);
         log(next_hop, &decision);
         Evaluation {

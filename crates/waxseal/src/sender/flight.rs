@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::answer::Replies;
 
-type Landings = Arc<Mutex<HashMap<NextHop, watch::Receiver<Option<Arc<Replies>>>>>>;
+type Landings = Arc<Mutex<HashMap<NextHop, watch::Receiver<Option<Replies>>>>>;
 
 /// The look-ups that are under way.
 #[derive(Default)]
@@ -39,12 +39,12 @@ impl Flights {
 /// who wait with nothing.
 pub(super) struct Seat {
     next_hop: NextHop,
-    sender: watch::Sender<Option<Arc<Replies>>>,
+    sender: watch::Sender<Option<Replies>>,
     flights: Landings,
 }
 
 impl Seat {
-    pub(super) fn land(self, replies: Arc<Replies>) {
+    pub(super) fn land(self, replies: Replies) {
         let _ = self.sender.send(Some(replies));
     }
 }
@@ -56,11 +56,11 @@ impl Drop for Seat {
 }
 
 /// The right to the result.
-pub(super) struct Waiter(watch::Receiver<Option<Arc<Replies>>>);
+pub(super) struct Waiter(watch::Receiver<Option<Replies>>);
 
 impl Waiter {
     /// The result, or `None` if whoever looked up is gone without one.
-    pub(super) async fn landed(mut self) -> Option<Arc<Replies>> {
+    pub(super) async fn landed(mut self) -> Option<Replies> {
         let replies = self.0.wait_for(Option::is_some).await.ok()?;
         replies.clone()
     }

@@ -1,6 +1,5 @@
 //! For how long an answer is given again without asking the world.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smtp_types::Known;
@@ -25,12 +24,12 @@ const BRIDGE: Duration = Duration::from_secs(86_400);
 /// makes no answer younger or older.
 #[derive(Clone)]
 pub(super) struct Kept {
-    pub(super) replies: Arc<Replies>,
+    pub(super) replies: Replies,
     fresh_until: Instant,
 }
 
 impl Kept {
-    pub(super) fn new(replies: Arc<Replies>, fresh_for: Duration) -> Self {
+    pub(super) fn new(replies: Replies, fresh_for: Duration) -> Self {
         Self { replies, fresh_until: Instant::now() + fresh_for }
     }
 

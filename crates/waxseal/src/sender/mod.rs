@@ -2,20 +2,21 @@
 //!
 //! A question comes with a next hop. The way to its answer:
 //!
-//! 1. [`freshness`]: an answer that is still fresh lies in memory and is given at once.
-//! 2. [`flight`]: of all who ask for the same next hop at the same time, one looks up; the others
+//! 1. `freshness`: an answer that is still fresh lies in memory and is given at once.
+//! 2. `flight`: of all who ask for the same next hop at the same time, one looks up; the others
 //!    wait for the same result. Nobody waits longer than the deadline; the look-up goes on, and
 //!    its result is there for the next one who asks.
-//! 3. [`evaluate`](evaluation): the facts are gathered, `transport-policy` decides, and what was
+//! 3. `evaluation`: the facts are gathered, `transport-policy` decides, and what was
 //!    learned is remembered in the [`store`](crate::store).
-//! 4. [`refresh`]: policies are fetched again ahead of time, so that a passing outage cannot let
+//! 4. `refresh`: policies are fetched again ahead of time, so that a passing outage cannot let
 //!    one expire.
-//! 5. [`sentinel`]: where memory and world disagree, somebody is told.
+//! 5. `sentinel`: where memory and world disagree, somebody is told.
 //!
 //! A fault of ours (disk full, file damaged, a panic in a task) makes mail wait or leaves the
 //! decision to the facts at hand; it never weakens a policy that is known.
 
 mod clock;
+mod counters;
 mod evaluation;
 mod flight;
 mod freshness;
@@ -35,6 +36,7 @@ use tokio::runtime::Handle;
 use transport_policy::Settings;
 
 pub use clock::Clock;
+pub use counters::{Counter, SenderCounters};
 pub use evaluation::Evaluation;
 pub use memory::{Remembered, StoreHealth};
 pub use overrides::{OverrideFile, OverridesHealth};
@@ -43,7 +45,6 @@ pub use sentinel::{Alarm, Sentinel};
 
 use crate::answer::{Answers, Replies};
 use crate::config::OnDeadline;
-use crate::metrics::SenderCounters;
 use crate::observe::Observer;
 use crate::store::Store;
 use flight::Flights;
@@ -196,7 +197,7 @@ impl Sender {
 
     /// The deadline has passed: what was known before, if it is not too old, else what needs no
     /// look-up, else what the setting says.
-    async fn overdue(&self, next_hop: &NextHop) -> Arc<Replies> {
+    async fn overdue(&self, next_hop: &NextHop) -> Replies {
         self.counters.overdue.inc();
         let before = self.kept.get(next_hop.to_string().as_str());
         if let Some(kept) = before.filter(Kept::may_bridge) {
@@ -205,15 +206,15 @@ impl Sender {
         let (domain, now) = (next_hop.policy_domain(), self.clock.now());
         let local = self.overrides.current().find(domain, now).map(overrides::local_policy);
         if let Some(decision) = local.as_ref().and_then(overrides::decide_without_facts) {
-            return Arc::new(Replies::new(next_hop, &decision));
+            return Replies::new(next_hop, &decision);
         }
         let may_deliver = local.is_none() && self.settings.on_deadline == OnDeadline::Deliver;
         if may_deliver && !self.may_be_bound(domain, now).await {
-            return Arc::new(Replies::no_policy());
+            return Replies::no_policy();
         }
         let seconds = self.settings.deadline.as_secs_f32();
         let reason = format!("not found out within {seconds} s; the look-up goes on");
-        Arc::new(Replies::temporary(&reason))
+        Replies::temporary(&reason)
     }
 
     /// Whether a remembered policy forbids to deliver as if nothing were known. RFC 8461 §5.1: it
@@ -231,19 +232,19 @@ impl Sender {
 }
 
 impl Answers for Arc<Sender> {
-    fn fresh(&self, key: &str) -> Option<Arc<Replies>> {
+    fn fresh(&self, key: &str) -> Option<Replies> {
         let kept = self.kept.get(key)?;
         kept.is_fresh().then_some(kept.replies)
     }
 
-    async fn look_up(&self, next_hop: NextHop) -> Arc<Replies> {
+    async fn look_up(&self, next_hop: NextHop) -> Replies {
         let landing = self.start(next_hop.clone());
         match tokio::time::timeout(self.settings.deadline, landing.landed()).await {
             Ok(Some(replies)) => replies,
             // The task is gone without a result: a fault of ours. The mail waits.
             Ok(None) => {
                 self.counters.faults.inc();
-                Arc::new(Replies::temporary("the look-up ended without a result"))
+                Replies::temporary("the look-up ended without a result")
             }
             Err(_) => self.overdue(&next_hop).await,
         }

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use smtp_types::UnixTime;
 use transport_policy::{Answer, Decision, Level, LocalMatch, LocalPolicy, LocalRule, Reason};
 
-use crate::config::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides};
+use crate::config::{ConfigError, MatchName, Override, OverrideLevel, OverridePolicy, Overrides};
 
 /// The set in force, and the file that it comes from.
 pub struct OverrideFile {
@@ -50,7 +50,10 @@ impl OverrideFile {
     /// Everything that is wrong with it: the program does not start with half of its overrides.
     pub fn open(path: &Path) -> Result<Self, Vec<String>> {
         let seen = changed_at(path);
-        let overrides = read(path)?;
+        let told = |errors: Vec<ConfigError>| -> Vec<String> {
+            errors.iter().map(ToString::to_string).collect()
+        };
+        let overrides = Overrides::read(path).map_err(told)?;
         let file = Self {
             path: Some(path.to_owned()),
             current: ArcSwap::from_pointee(overrides),
@@ -81,7 +84,7 @@ impl OverrideFile {
             return false;
         }
         state.seen = seen;
-        match read(path) {
+        match Overrides::read(path) {
             Ok(overrides) => {
                 tracing::info!(path = %path.display(), count = overrides.iter().count(), "overrides: new set in force");
                 self.current.store(Arc::new(overrides));
@@ -89,6 +92,7 @@ impl OverrideFile {
                 true
             }
             Err(errors) => {
+                let errors: Vec<_> = errors.iter().map(ConfigError::line).collect();
                 for error in &errors {
                     tracing::error!("overrides: the set from before stays in force: {error}");
                 }
@@ -107,10 +111,6 @@ impl OverrideFile {
 
 fn changed_at(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-fn read(path: &Path) -> Result<Overrides, Vec<String>> {
-    Overrides::read(path).map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 /// An entry of the file in the words of the decision.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::open::create_private;
+use super::private::create_private;
 use super::{COPY, StoreError};
 
 /// Writes the copy anew: into a file of another name, which then takes the place of the old copy,

@@ -15,6 +15,7 @@
 mod copy;
 mod open;
 mod policies;
+mod private;
 mod reader;
 mod writer;
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use smtp_types::{DomainName, UnixTime};
 
+use super::private::create_private;
 use super::reader::Reader;
 use super::writer::Writer;
 use super::{COPY, FILE, StoreError, StoredPolicy, policies};
@@ -181,13 +182,6 @@ fn lock_folder(folder: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
-}
-
-/// Makes an empty file, if there is none, that only its owner can read: which domains somebody
-/// writes to is nobody's business. SQLite gives the files beside it the same permissions.
-pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    File::options().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
 /// A connection with the settings that the promises of the module rest on.

@@ -51,8 +51,8 @@ fn a_proof_is_shown_everywhere() {
     assert_eq!(daemon.metric("waxseal_dnssec_proved"), 1.0);
     let decision = daemon.decision("dane.test");
     assert_eq!(decision["resolver"]["validation"], "proved");
-    assert_eq!(decision["mx"]["dnssec"], "secure");
-    assert_eq!(decision["mx"]["hosts"][0]["dane"], "usable");
+    assert_eq!(decision["facts"]["mx"]["dnssec"], "secure");
+    assert_eq!(decision["facts"]["mx"]["hosts"][0]["dane"], "usable");
 }
 
 /// The proof is made again and again, and answers from another state are forgotten.

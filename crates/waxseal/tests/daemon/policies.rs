@@ -14,8 +14,8 @@ fn a_policy_is_fetched_once_for_many_questions() {
         assert!(daemon.ask(map, "a.test").starts_with(&secure("a.test")));
     }
     let decision = daemon.decision("a.test");
-    assert_eq!((&decision["sts"]["source"], world.host.requests()), (&"cache".into(), 1));
-    assert_eq!(decision["disagreements"], serde_json::json!([]));
+    assert_eq!((&decision["facts"]["sts"]["source"], world.host.requests()), (&"cache".into(), 1));
+    assert_eq!(decision["facts"]["disagreements"], serde_json::json!([]));
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn a_new_id_brings_the_new_policy() {
     world.record("a.test", "2");
     world.host.serve("a.test", &policy("b.test", "enforce", 604_800));
     let decision = daemon.decision("a.test");
-    assert_eq!((&decision["sts"]["source"], world.host.requests()), (&"live".into(), 2));
-    assert_eq!(decision["sts"]["id"], "2");
+    assert_eq!((&decision["facts"]["sts"]["source"], world.host.requests()), (&"live".into(), 2));
+    assert_eq!(decision["facts"]["sts"]["id"], "2");
     assert_eq!(daemon.query("a.test"), secure("b.test"));
 }
 
@@ -43,8 +43,8 @@ fn the_old_policy_binds_while_the_new_one_cannot_be_had() {
     for _ in 0..3 {
         let decision = daemon.decision("a.test");
         assert_eq!(decision["decision"], "secure");
-        assert_eq!(codes(&decision["disagreements"]), ["policy-unavailable"]);
-        assert!(decision["disagreement_since"].is_string());
+        assert_eq!(codes(&decision["facts"]["disagreements"]), ["policy-unavailable"]);
+        assert!(decision["facts"]["disagreement_since"].is_string());
     }
     assert_eq!(daemon.query("a.test"), secure("a.test"));
     // The id that failed is left alone for five minutes, and the alarm was raised once.
@@ -58,8 +58,8 @@ fn the_old_policy_binds_while_the_new_one_cannot_be_had() {
     // Another id is another policy.
     world.record("a.test", "3");
     world.host.serve("a.test", &policy("a.test", "enforce", 604_800));
-    assert_eq!(daemon.decision("a.test")["sts"]["id"], "3");
-    assert_eq!(codes(&daemon.decision("a.test")["disagreements"]), [""; 0]);
+    assert_eq!(daemon.decision("a.test")["facts"]["sts"]["id"], "3");
+    assert_eq!(codes(&daemon.decision("a.test")["facts"]["disagreements"]), [""; 0]);
     daemon.log.wait("agree again");
     assert_eq!(daemon.health().1, "ok");
 }
@@ -73,8 +73,8 @@ fn a_record_that_is_gone_or_cannot_be_looked_up_changes_nothing() {
     let stays = || {
         let decision = daemon.decision("a.test");
         assert_eq!(decision["decision"], "secure");
-        assert_eq!(decision["sts"]["source"], "cache-only");
-        assert_eq!(codes(&decision["disagreements"]), ["record-gone"]);
+        assert_eq!(decision["facts"]["sts"]["source"], "cache-only");
+        assert_eq!(codes(&decision["facts"]["disagreements"]), ["record-gone"]);
         assert_eq!(daemon.query("a.test"), secure("a.test"));
     };
     world.dns.remove("_mta-sts.a.test TXT");
@@ -95,7 +95,7 @@ fn a_weaker_policy_is_taken_with_an_alarm() {
     assert_eq!(daemon.query("a.test"), secure("a.test"));
     world.publish("a.test", "20250101000000Z", "testing");
     let decision = daemon.decision("a.test");
-    assert_eq!(codes(&decision["disagreements"]), ["id-older", "policy-weaker"]);
+    assert_eq!(codes(&decision["facts"]["disagreements"]), ["id-older", "policy-weaker"]);
     assert_eq!(daemon.query("a.test"), "NOTFOUND ");
     daemon.log.wait("policy-weaker");
 }
@@ -109,8 +109,8 @@ fn another_issuer_raises_an_alarm() {
     world.host.certificate(Kind::OtherIssuer);
     world.record("a.test", "2");
     let decision = daemon.decision("a.test");
-    assert_eq!(codes(&decision["disagreements"]), ["issuer-changed"]);
-    let text = decision["disagreements"][0]["text"].as_str().unwrap();
+    assert_eq!(codes(&decision["facts"]["disagreements"]), ["issuer-changed"]);
+    let text = decision["facts"]["disagreements"][0]["text"].as_str().unwrap();
     assert!(text.contains("First Authority") && text.contains("Second Authority"), "{text}");
     assert_eq!(daemon.query("a.test"), secure("a.test"));
 }
@@ -134,9 +134,9 @@ fn a_policy_that_cannot_be_had_at_first_is_no_policy() {
         world.record("a.test", &id.to_string());
         let decision = daemon.decision("a.test");
         assert_eq!(decision["decision"], "none", "{why}");
-        let failure = decision["sts"]["fetch_failure"].as_str().unwrap();
+        let failure = decision["facts"]["sts"]["fetch_failure"].as_str().unwrap();
         assert!(failure.contains(why), "{failure}");
-        assert_eq!(decision["result_types"], serde_json::json!([result]), "{failure}");
+        assert_eq!(decision["facts"]["result_types"], serde_json::json!([result]), "{failure}");
     }
     assert_eq!(daemon.query("a.test"), "NOTFOUND ");
     world.host.page("a.test", page(200, "TEXT/plain; charset=utf-8", &body));
@@ -199,7 +199,7 @@ fn mode_none_is_no_policy_and_a_later_one_is_seen() {
     world.dns.remove("_mta-sts.a.test TXT");
     let decision = daemon.decision("a.test");
     // A policy that was withdrawn may vanish.
-    assert_eq!(codes(&decision["disagreements"]), [""; 0]);
+    assert_eq!(codes(&decision["facts"]["disagreements"]), [""; 0]);
     world.publish("a.test", "2", "enforce");
     assert_eq!(daemon.decision("a.test")["decision"], "secure");
     assert_eq!(daemon.query("a.test"), secure("a.test"));

@@ -21,7 +21,7 @@ fn a_policy_of_yesterday_is_fetched_again_even_without_a_record() {
     let daemon = world.serve_at(NOW + DAY);
     world.host.wait_for(2);
     daemon.until("a refresh", |daemon| daemon.metric("waxseal_policy_refreshes_total") == 1.0);
-    let remembered = &daemon.decision("a.test")["remembered"];
+    let remembered = &daemon.decision("a.test")["facts"]["remembered"];
     assert_eq!((&remembered["age"], &remembered["failures"]), (&0.into(), &0.into()));
 }
 
@@ -45,7 +45,7 @@ fn a_refresh_that_fails_again_and_again_is_worth_an_alarm() {
             daemon.metric("waxseal_policy_refresh_failures_total") == 1.0
         });
         daemon.until("its record", |daemon| {
-            daemon.decision("a.test")["remembered"]["failures"] == failures
+            daemon.decision("a.test")["facts"]["remembered"]["failures"] == failures
         });
         assert_eq!(daemon.query("a.test"), secure("a.test"));
         daemon
@@ -58,7 +58,7 @@ fn a_refresh_that_fails_again_and_again_is_worth_an_alarm() {
     let (code, word, notes) = daemon.health();
     assert_eq!((code, word.as_str()), (200, "degraded"));
     assert!(notes.contains("cannot be refreshed"), "{notes}");
-    let why = daemon.decision("a.test")["remembered"]["last_error"].to_string();
+    let why = daemon.decision("a.test")["facts"]["remembered"]["last_error"].to_string();
     assert!(why.contains("found 500"), "{why}");
     assert!(daemon.terminate().success());
     // The next one that succeeds ends it.
@@ -82,7 +82,7 @@ fn a_refresh_that_fails_late_does_not_bring_the_old_policy_back() {
     world.record("a.test", "2");
     world.host.serve("a.test", &policy("b.test", "enforce", 604_800));
     world.host.hold_no_more();
-    assert_eq!(daemon.decision("a.test")["sts"]["id"], "2");
+    assert_eq!(daemon.decision("a.test")["facts"]["sts"]["id"], "2");
     world.host.release();
     daemon.until("a failed refresh", |daemon| {
         daemon.metric("waxseal_policy_refresh_failures_total") == 1.0

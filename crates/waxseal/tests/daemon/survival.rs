@@ -212,7 +212,7 @@ fn costs_nothing_but_health(world: &World, daemon: &Daemon, fill: impl Fn(), mak
     assert_eq!(daemon.query("b.test"), secure("b.test"));
     world.dns.remove("_mta-sts.b.test TXT");
     world.host.go_down();
-    assert_eq!(daemon.decision("b.test")["sts"]["source"], "cache-only");
+    assert_eq!(daemon.decision("b.test")["facts"]["sts"]["source"], "cache-only");
     assert_eq!(daemon.decision("a.test")["decision"], "secure");
     let (code, word, notes) = daemon.health();
     assert_eq!((code, word.as_str()), (200, "degraded"), "{notes}");

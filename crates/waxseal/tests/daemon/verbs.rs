@@ -34,10 +34,10 @@ fn explain_asks_the_daemon_for_it_remembers() {
     let document = json_of(&said);
     assert_eq!((said.code, &document["source"]), (0, &json!("daemon")));
     assert_eq!(document["decision"], "secure");
-    assert_eq!(document["remembered"]["binds"], true);
-    assert!(document["remembered"]["age"].as_u64().unwrap() < 60);
+    assert_eq!(document["facts"]["remembered"]["binds"], true);
+    assert!(document["facts"]["remembered"]["age"].as_u64().unwrap() < 60);
     assert_eq!(document["replies"]["QUERY"], secure("a.test"));
-    assert_eq!(codes(&document["disagreements"]), ["record-gone"]);
+    assert_eq!(codes(&document["facts"]["disagreements"]), ["record-gone"]);
     let mut command = world.waxseal(&["explain", "a.test", "--state-dir"]);
     let said = run(command.arg(world.state()));
     assert_eq!(said.code, 0);
@@ -74,7 +74,7 @@ fn explain_looks_up_itself_without_a_daemon() {
     assert_eq!((said.code, &document["source"]), (0, &json!("own look-up")));
     assert_eq!(document["next_hop"], "a.test");
     assert_eq!(document["schema"], 1);
-    assert_eq!(document["remembered"], Value::Null);
+    assert_eq!(document["facts"]["remembered"], Value::Null);
     assert!(document["look_ups"].as_array().unwrap().len() >= 3);
     assert!(!world.state().exists());
 }
