@@ -78,15 +78,19 @@ pub(super) fn table(rows: &[Row], memory: &[Memory]) -> String {
         );
     }
     text.push_str("\nmemory       domains    publishing                       resident   each\n");
-    let mut empty = 0;
+    let mut empty = None;
     for row in memory {
         if row.domains == 0 {
-            empty = row.octets;
+            empty = Some(row.octets);
         }
-        let each = row.octets.saturating_sub(empty).checked_div(row.domains.into()).unwrap_or(0);
+        let filled = empty.map_or(0, |empty| row.octets.saturating_sub(empty));
+        let each = match filled.checked_div(row.domains.into()) {
+            Some(octets) if octets > 0 => format!("{octets} B"),
+            Some(_) | None => "–".to_owned(),
+        };
         let _ = writeln!(
             text,
-            "{:<12} {:<10} {:<29} {:>8} MB {each:>6} B",
+            "{:<12} {:<10} {:<29} {:>8} MB {each:>8}",
             row.server,
             row.domains,
             row.publishing,

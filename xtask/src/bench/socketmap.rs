@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::figures::{Memory, Row, Sample, json, median, medians, table};
 use super::resolver;
@@ -32,7 +32,7 @@ pub(super) struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { rounds: 7, milliseconds: 1_200, resolver: true, memory: true }
+        Self { rounds: 7, milliseconds: 1_000, resolver: true, memory: true }
     }
 }
 
@@ -56,10 +56,12 @@ const MEMORY: [(u32, &str, &str); 7] = [
 pub(super) fn run(plan: &Plan) -> Result<(), StepError> {
     let folder = root().join("target/bench");
     fs::create_dir_all(&folder).map_err(StepError::file(&folder))?;
-    let programs = Programs { path: build()?, pinned: can_pin() };
+    let programs = build()?;
 
-    let rows = warm(plan, &programs, &folder)?;
-    let memory = if plan.memory { memory(&programs)? } else { Vec::new() };
+    let (rows, mut memory) = warm(plan, &programs, &folder)?;
+    if plan.memory {
+        memory.extend(memory_of_many(&programs)?);
+    }
     println!("\n{}", table(&rows, &memory));
 
     let file = folder.join("socketmap.json");
@@ -68,27 +70,30 @@ pub(super) fn run(plan: &Plan) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Builds the program that holds the servers and the client, and says where it is.
-fn build() -> Result<PathBuf, StepError> {
-    let arguments = [
+/// Builds the programs.
+fn build() -> Result<Programs, StepError> {
+    let messages = output_text(cargo(&[
         "build",
         "--release",
         "--package",
+        "waxseal",
+        "--bin",
         "waxseal",
         "--bench",
         "socketmap_peers",
         "--message-format",
         "json-render-diagnostics",
-    ];
-    let messages = output_text(cargo(&arguments))?;
-    messages
-        .lines()
-        .filter(|line| line.contains("\"name\":\"socketmap_peers\""))
-        .find_map(|line| {
+    ]))?;
+    let path = |name: &str| {
+        let target = format!("\"name\":\"{name}\"");
+        let mut ours = messages.lines().filter(|line| line.contains(&target));
+        ours.find_map(|line| {
             let (_, path) = line.split_once("\"executable\":\"")?;
             path.split_once('"').map(|(path, _)| PathBuf::from(path))
         })
-        .ok_or_else(|| StepError::Missing("cargo did not say where socketmap_peers is".to_owned()))
+        .ok_or_else(|| StepError::Missing(format!("cargo did not say where {name} is")))
+    };
+    Ok(Programs { peers: path("socketmap_peers")?, daemon: path("waxseal")?, pinned: can_pin() })
 }
 
 fn can_pin() -> bool {
@@ -97,7 +102,10 @@ fn can_pin() -> bool {
 }
 
 struct Programs {
-    path: PathBuf,
+    /// The one that holds the servers and the client.
+    peers: PathBuf,
+    /// The real one.
+    daemon: PathBuf,
     pinned: bool,
 }
 
@@ -110,7 +118,7 @@ enum Core {
 
 impl Programs {
     fn ours(&self, core: Core, arguments: &[&str]) -> Command {
-        let mut command = self.on(core, &self.path);
+        let mut command = self.on(core, &self.peers);
         command.args(arguments);
         command
     }
@@ -132,13 +140,20 @@ impl Programs {
     }
 }
 
-/// All servers under all loads.
-fn warm(plan: &Plan, programs: &Programs, folder: &Path) -> Result<Vec<Row>, StepError> {
+/// All servers under all loads, and their memory at the end.
+fn warm(
+    plan: &Plan,
+    programs: &Programs,
+    folder: &Path,
+) -> Result<(Vec<Row>, Vec<Memory>), StepError> {
     let domains = DOMAINS.to_string();
     let mut servers = vec![
         Server::start("echo", programs.ours(Core::Server, &["echo", &domains]))?,
-        Server::start("waxseal", programs.ours(Core::Server, &["waxseal", &domains, "secure"]))?,
+        Server::start("answering", programs.ours(Core::Server, &["waxseal", &domains, "secure"]))?,
     ];
+    // Answers without asking anybody once it is filled.
+    let resolver = Server::start("nothing", programs.ours(Core::Client, &["nothing"]))?;
+    servers.push(start_daemon(programs, folder, &domains, resolver.address)?);
     if plan.resolver {
         match start_resolver(programs, folder, &domains) {
             Ok(server) => servers.push(server),
@@ -172,15 +187,56 @@ fn warm(plan: &Plan, programs: &Programs, folder: &Path) -> Result<Vec<Row>, Ste
             });
         }
     }
-    Ok(rows)
+    let memory = servers.iter().map(|server| {
+        let octets = server.memory()?;
+        Ok(Memory { server: server.name, domains: DOMAINS, publishing: "after the run", octets })
+    });
+    Ok((rows, memory.collect::<Result<_, StepError>>()?))
+}
+
+/// The real daemon, with an override for all domains, so that it gives the same kind of answer.
+fn start_daemon(
+    programs: &Programs,
+    folder: &Path,
+    domains: &str,
+    resolver: SocketAddr,
+) -> Result<Server, StepError> {
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        fs::write(&file, text).map_err(StepError::file(&file)).map(|()| file)
+    };
+    let overrides = write(
+        "overrides.toml",
+        "[[override]]\n\
+         domain = \"*.example\"\n\
+         policy = \"secure\"\n\
+         match = [\"mx.d0000000.example\", \".mail.d0000000.example\"]\n\
+         comment = \"benchmark\"\n",
+    )?;
+    let settings = format!("[sender]\noverrides = \"{}\"\n", overrides.display());
+    let settings = write("waxseal.toml", &settings)?;
+    let address = free_address()?;
+    let mut command = programs.on(Core::Server, &programs.daemon);
+    command.args(["serve", "--quiet", "--socketmap", &address.to_string()]);
+    command.args(["--resolver", &resolver.to_string()]);
+    let log = folder.join("daemon.log");
+    let log = fs::File::create(&log).map_err(StepError::file(&log))?;
+    command.arg("--config").arg(&settings).stderr(Stdio::from(log));
+    let server = Server::start_at("daemon", command, address)?;
+    crate::command::run(programs.ours(Core::Client, &["fill", &address.to_string(), domains]))?;
+    Ok(server)
+}
+
+/// A port that is free now.
+fn free_address() -> Result<SocketAddr, StepError> {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map_err(StepError::file(Path::new("127.0.0.1")))
 }
 
 fn start_resolver(programs: &Programs, folder: &Path, domains: &str) -> Result<Server, StepError> {
     let python = resolver::python(folder)?;
-    // A port that is free now.
-    let address: SocketAddr = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map_err(StepError::file(Path::new("127.0.0.1")))?;
+    let address = free_address()?;
     let mut command = programs.on(Core::Server, &python);
     command.arg(root().join("crates/waxseal/benches/socketmap_peers/resolver.py"));
     command.args([&address.port().to_string(), domains]);
@@ -217,11 +273,11 @@ fn measure(
 }
 
 /// What cached domains take in the real server, which is all there is in that process.
-fn memory(programs: &Programs) -> Result<Vec<Memory>, StepError> {
+fn memory_of_many(programs: &Programs) -> Result<Vec<Memory>, StepError> {
     let mut rows = Vec::new();
     for (domains, mix, publishing) in MEMORY {
         let arguments = ["waxseal", &domains.to_string(), mix];
-        let server = Server::start("waxseal", programs.ours(Core::Server, &arguments))?;
+        let server = Server::start("answering", programs.ours(Core::Server, &arguments))?;
         let octets = server.memory()?;
         rows.push(Memory { server: server.name, domains, publishing, octets });
     }

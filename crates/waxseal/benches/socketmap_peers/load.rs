@@ -79,6 +79,32 @@ pub(crate) async fn run(plan: Plan) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Asks for every domain once, on 64 connections.
+pub(crate) async fn fill(address: SocketAddr, domains: usize) -> Result<(), Box<dyn Error>> {
+    const CONNECTIONS: usize = 64;
+    let mut asking = tokio::task::JoinSet::new();
+    for first in 0..CONNECTIONS {
+        asking.spawn(async move {
+            let mut stream = TcpStream::connect(address).await?;
+            let mut reply = vec![0; 65_536];
+            for index in (first..domains).step_by(CONNECTIONS) {
+                let mut question = Vec::new();
+                netstring::encode(format!("QUERY {}", domain(index)).as_bytes(), &mut question);
+                stream.write_all(&question).await?;
+                let octets = stream.read(&mut reply).await?;
+                if count_replies(&reply[..octets])?.0 != 1 {
+                    return Err(std::io::Error::other("expected one reply"));
+                }
+            }
+            Ok(())
+        });
+    }
+    while let Some(done) = asking.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
 struct Client {
     stream: TcpStream,
     questions: Rc<Vec<Vec<u8>>>,

@@ -2,13 +2,15 @@
 //!
 //! - `echo`: a bare server, the floor that no server with this protocol can be under;
 //! - `waxseal`: the real socketmap server with a filled memory in front of nothing;
-//! - `load`: the client.
+//! - `load`: the client; `fill` is one that asks for every domain once;
+//! - `nothing`: a resolver for the real daemon, which is a program of its own.
 //!
-//! All three are in one program, so that they share one table of domains and one set of compiler
+//! They are in one program, so that they share one table of domains and one set of compiler
 //! flags. Each server prints its address when it is ready, and serves until it is killed.
 
 mod echo;
 mod load;
+mod nothing;
 mod table;
 mod waxseal;
 
@@ -23,6 +25,8 @@ const USAGE: &str = "\
 usage: socketmap_peers echo DOMAINS
        socketmap_peers waxseal DOMAINS secure|typical
        socketmap_peers load ADDRESS CONNECTIONS PIPELINED MILLISECONDS DOMAINS
+       socketmap_peers fill ADDRESS DOMAINS
+       socketmap_peers nothing
 `cargo xtask bench socketmap` runs these.";
 
 fn main() -> ExitCode {
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         ["load", address, connections, pipelined, milliseconds, domains] => {
             load(address, connections, pipelined, milliseconds, domains)
         }
+        ["fill", address, domains] => fill(address, domains),
+        ["nothing"] => nothing(),
         // `cargo bench` runs every benchmark with this argument.
         _ => {
             println!("{USAGE}");
@@ -80,6 +86,15 @@ fn load(
         domains: domains.parse()?,
     };
     one_thread()?.block_on(load::run(plan))
+}
+
+fn fill(address: &str, domains: &str) -> Result<(), Box<dyn Error>> {
+    let (address, domains) = (address.parse()?, domains.parse()?);
+    one_thread()?.block_on(load::fill(address, domains))
+}
+
+fn nothing() -> Result<(), Box<dyn Error>> {
+    one_thread()?.block_on(nothing::serve())
 }
 
 fn one_thread() -> std::io::Result<tokio::runtime::Runtime> {

@@ -17,18 +17,18 @@ struct Memory(Cache<Box<str>, Kept>);
 
 #[derive(Clone)]
 struct Kept {
-    replies: Arc<Replies>,
+    replies: Replies,
     fresh_until: Instant,
 }
 
 impl Answers for Memory {
-    fn fresh(&self, key: &str) -> Option<Arc<Replies>> {
+    fn fresh(&self, key: &str) -> Option<Replies> {
         let kept = self.0.get(key)?;
         (Instant::now() < kept.fresh_until).then_some(kept.replies)
     }
 
-    async fn look_up(&self, _: NextHop) -> Arc<Replies> {
-        Arc::new(Replies::no_policy())
+    async fn look_up(&self, _: NextHop) -> Replies {
+        Replies::no_policy()
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) async fn serve(domains: usize, mix: Mix) -> Result<(), Box<dyn Error>
     let memory = Memory(Cache::new(domains + domains / 4));
     let fresh_until = Instant::now() + Duration::from_secs(3600);
     for index in 0..domains {
-        let kept = Kept { replies: Arc::new(replies(index, mix)?), fresh_until };
+        let kept = Kept { replies: replies(index, mix)?, fresh_until };
         memory.0.insert(domain(index).into_boxed_str(), kept);
     }
     let missing = (0..domains).filter(|index| memory.fresh(&domain(*index)).is_none()).count();
