@@ -41,6 +41,7 @@ pub struct Evaluation {
 impl Sender {
     /// Evaluates a next hop, remembers what was learned, and keeps the answer.
     pub(super) async fn evaluate(&self, next_hop: &NextHop, refresh: Refresh) -> Evaluation {
+        let _turn = self.turns.take(next_hop.policy_domain()).await;
         self.counters.evaluations.inc();
         let at = self.clock.now();
         let forgotten = self.forgotten.load(Ordering::SeqCst);

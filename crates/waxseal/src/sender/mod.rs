@@ -6,6 +6,7 @@
 //! 2. `flight`: of all who ask for the same next hop at the same time, one looks up; the others
 //!    wait for the same result. Nobody waits longer than the deadline; the look-up goes on, and
 //!    its result is there for the next one who asks.
+//!    `turn`: of all next hops with one policy domain, one at a time is looked up.
 //! 3. `evaluation`: the facts are gathered, `transport-policy` decides, and what was
 //!    learned is remembered in the [`store`](crate::store).
 //! 4. `refresh`: policies are fetched again ahead of time, so that a passing outage cannot let
@@ -24,6 +25,7 @@ mod memory;
 mod overrides;
 mod refresh;
 mod sentinel;
+mod turn;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,6 +81,7 @@ pub struct Sender {
     /// How many times all answers were forgotten.
     forgotten: AtomicU64,
     flights: Flights,
+    turns: turn::Turns,
     sentinel: Sentinel,
     counters: SenderCounters,
     runtime: Handle,
@@ -104,6 +107,7 @@ impl Sender {
             kept: Cache::new(settings.cache_entries),
             forgotten: AtomicU64::new(0),
             flights: Flights::default(),
+            turns: turn::Turns::default(),
             sentinel: Sentinel::default(),
             counters: SenderCounters::default(),
             runtime,

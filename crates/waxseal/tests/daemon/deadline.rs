@@ -66,6 +66,26 @@ fn many_who_ask_at_once_share_one_look_up() {
     assert_eq!(daemon.metric("waxseal_lookups_joined_total"), 49.0);
 }
 
+#[test]
+fn next_hops_of_one_domain_share_one_fetch() {
+    let world = World::new();
+    world.publish("a.test", "1", "enforce");
+    let daemon = world.serve();
+    world.host.hold();
+    let keys = ["a.test", "a.test:587", "[a.test]"];
+    let mut connections = keys.map(|_| daemon.connect());
+    for (connection, key) in connections.iter_mut().zip(keys) {
+        connection.send("QUERY", key);
+    }
+    world.host.wait_for(1);
+    daemon.until("all to wait", |daemon| daemon.metric("waxseal_socketmap_lookups_total") == 3.0);
+    world.host.release();
+    for connection in &mut connections {
+        assert_eq!(connection.receive().unwrap(), secure("a.test"));
+    }
+    assert_eq!(world.host.requests(), 1);
+}
+
 /// `on_deadline = "deliver"` is for domains of which nothing is known. RFC 8461 §5.1: a policy
 /// that is remembered binds, and slowness is what an attacker can make.
 #[test]
