@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
 use crate::config::{self, ConfigError, Loaded, Overrides};
 
@@ -13,14 +13,8 @@ const USAGE: u8 = 64;
 /// The verb with its flags.
 #[must_use]
 pub(super) fn command() -> Command {
-    let json = || {
-        Arg::new("json")
-            .long("json")
-            .action(ArgAction::SetTrue)
-            .help("Write one JSON document instead of text.")
-    };
     let settings = |command: Command| {
-        command.arg(config::config_file_arg()).arg(json()).args(config::all_args())
+        command.arg(config::config_file_arg()).arg(super::json_arg()).args(config::all_args())
     };
     Command::new("config")
         .about("Check and show the settings")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::json;
@@ -62,12 +62,7 @@ pub(super) fn command() -> Command {
                 )
                 .arg(file("ca", "Certificates in PEM that may complete the chain."))
                 .arg(super::explain::at_arg())
-                .arg(
-                    Arg::new("json")
-                        .long("json")
-                        .action(ArgAction::SetTrue)
-                        .help("Write one JSON document instead of text."),
-                ),
+                .arg(super::json_arg()),
         )
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -34,7 +35,7 @@ pub(super) fn command() -> Command {
             "Show how mail to a domain is protected, and why: what DANE and MTA-STS say, what was \
              decided, and what the mail server is told. Asks the running daemon, if there is one, \
              for it remembers policies; else looks everything up itself. Exit code: 0 protected, \
-             1 not protected, 3 mail waits because something could not be found out; with --json \
+             1 not protected (or no next hop), 3 mail waits because something could not be found out; with --json \
              0 whenever a decision was reached.",
         )
         .arg(
@@ -44,10 +45,7 @@ pub(super) fn command() -> Command {
                 .help("A domain, or a next hop as Postfix writes it: [relay.example.net]:587."),
         )
         .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Write one JSON document instead of text."),
+            super::json_arg(),
         )
         .arg(
             Arg::new("look-ups")
@@ -84,7 +82,7 @@ pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
         Ok(next_hop) => next_hop,
         Err(error) => {
             anstream::eprintln!("waxseal: {text}: {error}");
-            return Ok(ExitCode::from(super::USAGE));
+            return Ok(ExitCode::from(1));
         }
     };
     let at = matches.get_one::<u64>("at").copied().map(UnixTime);
@@ -125,15 +123,20 @@ fn look_up(config: &Config, next_hop: &NextHop, at: Option<UnixTime>) -> Result<
         .build()
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        observer.resolver.prove().await;
         let clock = at.map_or(Clock::System, Clock::Fixed);
         let settings = wiring::sender_settings(config);
         let handle = tokio::runtime::Handle::current();
         let sender = Sender::new(settings, clock, observer, None, overrides, handle);
-        let evaluation = sender.explain(next_hop.clone()).await;
+        // Side by side, for a silent resolver costs enough once. An answer that was believed until
+        // the proof failed is looked up again.
+        let resolver = Arc::clone(&sender.observer().resolver);
+        let (validation, mut evaluation) =
+            tokio::join!(resolver.prove(), sender.explain(next_hop.clone()));
+        if !validation.is_believed() {
+            evaluation = sender.explain(next_hop.clone()).await;
+        }
         let evaluation = evaluation.ok_or("the look-up ended without a result")?;
-        let resolver = &sender.observer().resolver;
-        Ok(Document::new(next_hop, &evaluation, resolver, None, "own look-up"))
+        Ok(Document::new(next_hop, &evaluation, &resolver, None, "own look-up"))
     })
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 use smtp_types::{Finding, Severity};
 
@@ -44,12 +44,7 @@ pub(super) fn command() -> Command {
                 .required(true)
                 .help("The text; - is standard input."),
         )
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Write one JSON document instead of text."),
-        )
+        .arg(super::json_arg())
 }
 
 /// Runs the verb.

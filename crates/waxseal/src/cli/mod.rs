@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 
 /// The exit code for wrong usage and wrong settings (`EX_USAGE` of sysexits(3)).
 const USAGE: u8 = 64;
@@ -41,6 +41,14 @@ pub fn command() -> Command {
         .subcommand(dane::command())
         .subcommand(config::command())
         .subcommand(man::command())
+}
+
+/// `--json`, which most verbs have.
+fn json_arg() -> Arg {
+    Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .help("Write one JSON document instead of text.")
 }
 
 /// Runs the program with these arguments, the first being its name.

@@ -96,7 +96,10 @@ fn explain_exits_by_the_verdict_and_with_json_by_success() {
         let said = explain(&world, &[domain, "--json"]);
         assert_eq!((said.code, &json_of(&said)["decision"]), (0, &json!(decision)));
     }
-    for usage in [vec!["[192.0.2.1]"], vec!["a b"], vec![], vec!["a.test", "--at", "today"]] {
+    for input in ["[192.0.2.1]", "a b", ".test"] {
+        assert_eq!(explain(&world, &[input]).code, 1, "{input:?}");
+    }
+    for usage in [vec![], vec!["a.test", "--at", "today"]] {
         assert_eq!(explain(&world, &usage).code, 64, "{usage:?}");
     }
 }
