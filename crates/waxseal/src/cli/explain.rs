@@ -158,7 +158,7 @@ fn ask(path: &Path, next_hop: &NextHop) -> io::Result<Document> {
     let query = next_hop.to_string().replace('[', "%5B").replace(']', "%5D");
     write!(
         connection,
-        "GET /v1/decision?next_hop={query} HTTP/1.0\r\nHost: waxseal\r\nAccept: application/json\r\n\r\n"
+        "GET /v1/decision?next_hop={query}&anew=true HTTP/1.0\r\nHost: waxseal\r\nAccept: application/json\r\n\r\n"
     )?;
     let mut answer = String::new();
     connection.take(MAX_ANSWER).read_to_string(&mut answer)?;

@@ -44,6 +44,7 @@ pub use memory::{Remembered, StoreHealth};
 pub use overrides::{OverrideFile, OverridesHealth};
 pub use refresh::REFRESH_ALARM_AFTER;
 pub use sentinel::{Alarm, Sentinel};
+pub(crate) use turn::Turns;
 
 use crate::answer::{Answers, Replies};
 use crate::config::OnDeadline;
@@ -81,7 +82,7 @@ pub struct Sender {
     /// How many times all answers were forgotten.
     forgotten: AtomicU64,
     flights: Flights,
-    turns: turn::Turns,
+    turns: Turns,
     sentinel: Sentinel,
     counters: SenderCounters,
     runtime: Handle,
@@ -107,7 +108,7 @@ impl Sender {
             kept: Cache::new(settings.cache_entries),
             forgotten: AtomicU64::new(0),
             flights: Flights::default(),
-            turns: turn::Turns::default(),
+            turns: Turns::default(),
             sentinel: Sentinel::default(),
             counters: SenderCounters::default(),
             runtime,
@@ -154,6 +155,18 @@ impl Sender {
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// When an answer is given at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.settings.deadline
+    }
+
+    /// A number that grows whenever answers in memory are forgotten.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.forgotten.load(Ordering::SeqCst)
     }
 
     /// Looks everything up anew, for `explain`. The result is kept as any other.

@@ -13,10 +13,10 @@ type Waiting = Arc<Mutex<HashMap<DomainName, Arc<tokio::sync::Mutex<()>>>>>;
 
 /// The policy domains that are being evaluated.
 #[derive(Default)]
-pub(super) struct Turns(Waiting);
+pub(crate) struct Turns(Waiting);
 
 /// The right to evaluate a policy domain, until dropped.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     domain: DomainName,
     waiting: Waiting,
     guard: Option<OwnedMutexGuard<()>>,
@@ -24,7 +24,7 @@ pub(super) struct Turn {
 
 impl Turns {
     /// Waits until nobody else evaluates the domain.
-    pub(super) async fn take(&self, domain: &DomainName) -> Turn {
+    pub(crate) async fn take(&self, domain: &DomainName) -> Turn {
         let place = {
             let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(waiting.entry(domain.clone()).or_default())

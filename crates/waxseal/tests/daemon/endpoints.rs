@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::world::{Daemon, PATIENCE, World, get, openmetrics, secure};
+use crate::world::{Daemon, PATIENCE, World, openmetrics, secure};
 
 #[test]
 fn metrics_are_openmetrics_and_count() {
@@ -51,7 +51,6 @@ fn paths_and_questions_that_are_not_there() {
     let daemon = world.serve();
     assert_eq!(daemon.get("/").0, 404);
     assert_eq!(daemon.get("/v1/decision?domain=a.test").0, 404, "decisions are not for watchers");
-    let ask = |path: &str| get(std::os::unix::net::UnixStream::connect(&daemon.api).unwrap(), path);
     for (path, status, told) in [
         ("/v1/decision", 400, "found neither"),
         ("/v1/decision?domain=a%20b", 400, "error"),
@@ -61,10 +60,48 @@ fn paths_and_questions_that_are_not_there() {
         ("/v1/decision?domain=nowhere.test&port=587", 200, "nowhere.test:587"),
         ("/v1/decision?next_hop=%5Bnowhere.test%5D", 200, "[nowhere.test]"),
     ] {
-        let (found, body) = ask(path);
+        let (found, body) = daemon.ask_api(path);
         assert_eq!(found, status, "{path}: {body}");
         assert!(body.contains(told), "{path}: {body}");
     }
+}
+
+/// A mail server that asks for each letter must not cost a look-up for each.
+#[test]
+fn a_decision_is_looked_up_once_for_many_who_ask() {
+    let world = World::new();
+    world.publish("a.test", "1", "enforce");
+    let daemon = world.serve();
+    let path = "/v1/decision?domain=a.test";
+    world.host.hold();
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..20).map(|_| scope.spawn(|| daemon.ask_api(path))).collect();
+        world.host.wait_for(1);
+        world.host.release();
+        for one in asking {
+            let (status, body) = one.join().unwrap();
+            assert_eq!(status, 200, "{body}");
+            assert!(body.contains("\"decision\":\"secure\""), "{body}");
+        }
+    });
+    assert_eq!(daemon.metric("waxseal_evaluations_total"), 1.0);
+    daemon.ask_api(&format!("{path}&anew=true"));
+    assert_eq!(daemon.metric("waxseal_evaluations_total"), 2.0);
+}
+
+#[test]
+fn a_decision_that_takes_too_long_is_503_and_the_look_up_goes_on() {
+    let world = World::new();
+    world.settings("[sender]\ndeadline = \"300ms\"\n");
+    world.publish("a.test", "1", "enforce");
+    let daemon = world.serve();
+    world.host.hold();
+    let (status, body) = daemon.ask_api("/v1/decision?domain=a.test");
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("the look-up goes on"), "{body}");
+    world.host.release();
+    daemon.until("the fetch", |daemon| daemon.metric("waxseal_policy_fetches_total") == 1.0);
+    assert_eq!(daemon.ask_api("/v1/decision?domain=a.test").0, 200);
 }
 
 /// Sends octets and returns what comes back until the end.

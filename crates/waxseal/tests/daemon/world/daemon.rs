@@ -89,12 +89,16 @@ impl Daemon {
         get(TcpStream::connect(self.http.unwrap()).unwrap(), path)
     }
 
-    /// What the decision API says; every question there looks at the world anew.
+    /// What the decision API says when it looks at the world anew.
     pub(crate) fn decision(&self, next_hop: &str) -> Value {
-        let path = format!("/v1/decision?next_hop={next_hop}");
-        let (status, body) = get(UnixStream::connect(&self.api).unwrap(), &path);
+        let (status, body) = self.ask_api(&format!("/v1/decision?next_hop={next_hop}&anew=true"));
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap()
+    }
+
+    /// `GET` on the socket of the decision API.
+    pub(crate) fn ask_api(&self, path: &str) -> (u16, String) {
+        get(UnixStream::connect(&self.api).unwrap(), path)
     }
 
     /// The word of the health endpoint, its status code and its notes.
