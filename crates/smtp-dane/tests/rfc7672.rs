@@ -1,5 +1,7 @@
 //! RFC 7672 for a sender, clause by clause. Each name carries the section; lay the file beside
 //! the standard and tick off.
+//!
+//! Longer than other files: one file for one standard, so that the two can be laid side by side.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 

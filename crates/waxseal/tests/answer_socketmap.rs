@@ -1,6 +1,8 @@
 //! The socketmap server on real sockets: what Postfix gets, and what those get who are not Postfix.
 //!
 //! Where a bound in time is tested it is set short, and the test waits for the end that it brings.
+//!
+//! Longer than other files: what a client can do to one connection belongs together.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 

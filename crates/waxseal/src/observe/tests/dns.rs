@@ -1,4 +1,6 @@
 //! Questions to a resolver: what comes back becomes the right value, whatever it is.
+//!
+//! Longer than other files: one place for everything that a resolver can say.
 
 use std::time::{Duration, Instant};
 
