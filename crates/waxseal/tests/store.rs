@@ -145,6 +145,24 @@ async fn the_copy_is_a_whole_database_and_is_written_only_after_changes() {
     assert_eq!(store.load(name("a.test")).await.unwrap().unwrap().cached, policy("a.test").cached);
 }
 
+/// Somebody empties or damages the file while the program runs: the copy is all that is left, and
+/// must not be made anew from what is no more.
+#[tokio::test]
+async fn a_file_that_shrank_under_us_is_not_copied() {
+    for damage in ["DELETE FROM policy WHERE domain = 'a.test'", "DROP TABLE policy"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path());
+        store.save(policy("a.test")).await.unwrap();
+        store.save(policy("b.test")).await.unwrap();
+        assert!(store.copy().await.unwrap());
+        let intruder = Connection::open(folder.path().join("waxseal.db")).unwrap();
+        intruder.execute_batch(damage).unwrap();
+        let _ = store.touch(vec![name("b.test")], UnixTime(NOW + 1)).await;
+        store.copy().await.unwrap_err();
+        assert_eq!(store.load_from_copy(name("a.test")).await.unwrap(), Some(policy("a.test")));
+    }
+}
+
 #[tokio::test]
 async fn many_saves_at_once_are_all_kept() {
     let folder = tempfile::tempdir().unwrap();

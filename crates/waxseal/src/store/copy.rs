@@ -6,11 +6,14 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::private::create_private;
-use super::{COPY, StoreError};
+use super::{COPY, StoreError, policies};
 
 /// Writes the copy anew: into a file of another name, which then takes the place of the old copy,
 /// so that there is a whole one at every moment.
-pub(super) fn write(db: &Connection, path: &Path) -> Result<(), StoreError> {
+///
+/// A copy that has not the expected number of rows takes nobody's place: the file was damaged or
+/// emptied under us, and the old copy may be all that is left.
+pub(super) fn write(db: &Connection, path: &Path, rows: Option<usize>) -> Result<(), StoreError> {
     let target = path.with_file_name(COPY);
     let draft = path.with_file_name(format!("{COPY}.new"));
     let failed = |error| StoreError::Folder { path: draft.clone(), error };
@@ -24,6 +27,12 @@ pub(super) fn write(db: &Connection, path: &Path) -> Result<(), StoreError> {
     create_private(&draft).map_err(failed)?;
     let name = draft.to_string_lossy();
     db.execute("VACUUM INTO ?1", params![name]).map_err(StoreError::sqlite(&draft))?;
+    let found = Connection::open(&draft).and_then(|copy| policies::rows(&copy));
+    let found = found.map_err(StoreError::sqlite(&draft))?;
+    if let Some(expected) = rows.filter(|expected| *expected != found) {
+        let what = format!("expected {expected} policies, found {found}: not copied");
+        return Err(StoreError::sqlite(path)(policies::damage(what)));
+    }
     fs::File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)?;
     fs::rename(&draft, &target).map_err(failed)
 }

@@ -25,9 +25,12 @@ pub struct StoredPolicy {
 const COLUMNS: &str =
     "domain, id, body, issuer, fetched, expires, last_used, refresh_at, failures, last_error";
 
-/// Inserts or replaces a row.
-pub(super) fn save(db: &Connection, policy: &StoredPolicy) -> rusqlite::Result<()> {
+/// Inserts or replaces a row. Returns how many rows there are more than before: 1 or 0.
+pub(super) fn save(db: &Connection, policy: &StoredPolicy) -> rusqlite::Result<usize> {
     let StoredPolicy { domain, cached, last_used, refresh_at, failures, last_error } = policy;
+    let is_new = !db
+        .prepare_cached("SELECT 1 FROM policy WHERE domain = ?1")?
+        .exists(params![domain.as_str()])?;
     let sql = format!(
         "INSERT OR REPLACE INTO policy ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"
     );
@@ -43,7 +46,7 @@ pub(super) fn save(db: &Connection, policy: &StoredPolicy) -> rusqlite::Result<(
         failures,
         last_error,
     ])?;
-    Ok(())
+    Ok(usize::from(is_new))
 }
 
 /// Notes that answers rested on a policy; a domain without a row is passed over.
@@ -102,6 +105,12 @@ pub(super) fn due(
     let rows = statement
         .query_map(params![to_column(now), to_column(used_since), limit], |row| Ok(read(row)))?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// How many policies there are.
+pub(super) fn rows(db: &Connection) -> rusqlite::Result<usize> {
+    let count: i64 = db.query_row("SELECT COUNT(*) FROM policy", [], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
 }
 
 /// How many policies there are, and how many of them failed to refresh at least `failures` times.

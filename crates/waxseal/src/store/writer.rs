@@ -23,7 +23,7 @@ enum Job {
 
 struct Order {
     job: Job,
-    /// How many rows the job concerned, once it is on the disk.
+    /// How many rows came or went, once it is on the disk; for a copy, whether it was written.
     done: oneshot::Sender<Result<usize, StoreError>>,
 }
 
@@ -36,7 +36,9 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(db: Connection, path: PathBuf) -> Self {
         let (orders, queue) = mpsc::channel();
-        let thread = Thread::start(move || work(&db, &path, &queue));
+        // How many rows there must be: what was there, and what we do from now on.
+        let rows = policies::rows(&db).ok();
+        let thread = Thread::start(move || work(&db, &path, rows, &queue));
         Self { orders, _thread: thread }
     }
 
@@ -67,7 +69,7 @@ impl Writer {
     }
 }
 
-fn work(db: &Connection, path: &Path, queue: &mpsc::Receiver<Order>) {
+fn work(db: &Connection, path: &Path, mut rows: Option<usize>, queue: &mpsc::Receiver<Order>) {
     // The copy of an earlier run may be older than the file.
     let mut changed = true;
     while let Ok(first) = queue.recv() {
@@ -77,33 +79,50 @@ fn work(db: &Connection, path: &Path, queue: &mpsc::Receiver<Order>) {
             batch.into_iter().partition(|order| matches!(order.job, Job::Copy));
         if !writes.is_empty() {
             changed = true;
-            commit(db, path, writes);
+            let Effect { more, fewer } = commit(db, path, writes);
+            rows = rows.map(|rows| (rows + more).saturating_sub(fewer));
         }
         for order in copies {
-            let result = if changed { copy::write(db, path).map(|()| 1) } else { Ok(0) };
+            let result = if changed { copy::write(db, path, rows).map(|()| 1) } else { Ok(0) };
             changed = changed && result.is_err();
             let _ = order.done.send(result);
         }
     }
 }
 
+/// How many rows came and went.
+#[derive(Clone, Copy, Default)]
+struct Effect {
+    more: usize,
+    fewer: usize,
+}
+
+impl Effect {
+    fn and(self, other: Self) -> Self {
+        Self { more: self.more + other.more, fewer: self.fewer + other.fewer }
+    }
+}
+
 /// Runs all orders in one transaction. If that fails, each is tried alone, so that one bad order
 /// does not spoil the others.
-fn commit(db: &Connection, path: &Path, orders: Vec<Order>) {
-    let together = transaction(db, |db| orders.iter().map(|order| run(db, &order.job)).collect());
-    match together {
-        Ok(counts) => {
-            for (order, count) in orders.into_iter().zip::<Vec<usize>>(counts) {
-                let _ = order.done.send(Ok(count));
-            }
-        }
-        Err(_) => {
-            for order in orders {
-                let alone = transaction(db, |db| run(db, &order.job));
-                let _ = order.done.send(alone.map_err(StoreError::sqlite(path)));
-            }
-        }
+fn commit(db: &Connection, path: &Path, orders: Vec<Order>) -> Effect {
+    let together = transaction(db, |db| {
+        orders.iter().map(|order| run(db, &order.job)).collect::<rusqlite::Result<Vec<_>>>()
+    });
+    let mut total = Effect::default();
+    let effects = together.unwrap_or_default();
+    let mut effects = effects.into_iter();
+    for order in orders {
+        let effect = match effects.next() {
+            Some(effect) => Ok(effect),
+            None => transaction(db, |db| run(db, &order.job)),
+        };
+        total = total.and(effect.as_ref().copied().unwrap_or_default());
+        let done =
+            effect.map(|effect| effect.more + effect.fewer).map_err(StoreError::sqlite(path));
+        let _ = order.done.send(done);
     }
+    total
 }
 
 fn transaction<T>(
@@ -116,14 +135,16 @@ fn transaction<T>(
     Ok(value)
 }
 
-fn run(db: &Connection, job: &Job) -> rusqlite::Result<usize> {
+fn run(db: &Connection, job: &Job) -> rusqlite::Result<Effect> {
     match job {
-        Job::Save(policy) => policies::save(db, policy).map(|()| 1),
+        Job::Save(policy) => Ok(Effect { more: policies::save(db, policy)?, fewer: 0 }),
         Job::Touch(domains, now) => {
             domains.iter().try_for_each(|domain| policies::touch(db, domain, *now))?;
-            Ok(domains.len())
+            Ok(Effect::default())
         }
-        Job::DeleteExpired(before) => policies::delete_expired(db, *before),
-        Job::Copy => Ok(0),
+        Job::DeleteExpired(before) => {
+            Ok(Effect { more: 0, fewer: policies::delete_expired(db, *before)? })
+        }
+        Job::Copy => Ok(Effect::default()),
     }
 }
