@@ -71,14 +71,14 @@ fn print_postfix(out: &mut impl Write, addresses: &[(Role, ListenAddress)]) -> i
     match &found {
         Some(Found { version, .. }) => {
             let (major, minor, patch) = (version.0, version.1, version.2);
-            write!(out, "Postfix {major}.{minor}.{patch} is on this machine. ")?;
+            write!(out, "Postfix {major}.{minor}.{patch} is on this machine. Its")?;
         }
-        None => write!(out, "No Postfix was found on this machine. ")?,
+        None => write!(out, "No Postfix was found on this machine. A recent one's")?,
     }
     if lines.is_empty() {
-        writeln!(out, "Its {STRONG}main.cf{STRONG:#} needs nothing more.")?;
+        writeln!(out, " {STRONG}main.cf{STRONG:#} needs nothing more.")?;
     } else {
-        writeln!(out, "Its {STRONG}main.cf{STRONG:#} needs:")?;
+        writeln!(out, " {STRONG}main.cf{STRONG:#} needs:")?;
         writeln!(out)?;
         lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
         writeln!(out)?;
