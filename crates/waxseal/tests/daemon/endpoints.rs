@@ -89,6 +89,28 @@ fn a_decision_is_looked_up_once_for_many_who_ask() {
     assert_eq!(daemon.metric("waxseal_evaluations_total"), 2.0);
 }
 
+/// `contrib/haraka/waxseal.js` and `contrib/opensmtpd/table-waxseal` read these fields, and their
+/// own tests do not run here: whoever moves one, moves it there, in docs/other-mtas.md, and raises
+/// the number of the schema.
+#[test]
+fn the_fields_that_programs_of_others_rest_on() {
+    let world = World::new();
+    world.publish("a.test", "1", "enforce");
+    let document = world.serve().decision("a.test");
+    for (pointer, value) in [
+        ("/schema", serde_json::json!(1)),
+        ("/decision", "secure".into()),
+        ("/reasons/0/text", "the MX records are not signed".into()),
+        ("/facts/sts/mode", "enforce".into()),
+        ("/facts/mx/hosts/0/host", "mx.a.test".into()),
+        ("/facts/mx/hosts/0/preference", 10.into()),
+        ("/facts/mx/hosts/0/dane", "none".into()),
+        ("/facts/mx/hosts/0/sts_match", true.into()),
+    ] {
+        assert_eq!(document.pointer(pointer), Some(&value), "{pointer}");
+    }
+}
+
 #[test]
 fn a_decision_that_takes_too_long_is_503_and_the_look_up_goes_on() {
     let world = World::new();
