@@ -98,12 +98,15 @@ pub fn discover(known: &Known, next_hop: &NextHop) -> Result<Discovery, Need> {
     }
     // §3.2.2: behind a secure MX record the next-hop domain, and the name that it is an alias of,
     // may stand in the certificate, too; else the name of the host alone.
+    let canonical_name = answer.canonical_name.to_domain_name().ok();
     let further_names = match dnssec {
-        Dnssec::Secure => &[domain, &answer.canonical_name][..],
-        Dnssec::Insecure | Dnssec::Indeterminate | Dnssec::Bogus => &[],
+        Dnssec::Secure => {
+            Vec::from_iter([Some(domain), canonical_name.as_ref()].into_iter().flatten())
+        }
+        Dnssec::Insecure | Dnssec::Indeterminate | Dnssec::Bogus => Vec::new(),
     };
     let mx = MxLookup::Records { dnssec };
-    with_hosts(known, next_hop, mx, &hosts, further_names)
+    with_hosts(known, next_hop, mx, &hosts, &further_names)
 }
 
 /// The hosts by preference, then by name; a host with two records counts with the better one.

@@ -85,9 +85,13 @@ pub(crate) fn host_dane(known: &Known, host: &DomainName, port: u16) -> Result<H
     };
     let canonical_name = &addresses.canonical_name;
     match addresses.dnssec {
-        Dnssec::Secure if canonical_name == host => at_base_domain(known, host, port),
-        Dnssec::Secure => expanded_then_original(known, canonical_name, host, port),
-        dnssec if canonical_name == host => {
+        Dnssec::Secure if *canonical_name == *host => at_base_domain(known, host, port),
+        Dnssec::Secure => match canonical_name.to_domain_name() {
+            Ok(expanded) => expanded_then_original(known, &expanded, host, port),
+            // No certificate names what is no host.
+            Err(_) => at_base_domain(known, host, port),
+        },
+        dnssec if *canonical_name == *host => {
             Ok(HostDane::NotApplicable(NoDane::AddressNotSecure(dnssec)))
         }
         dnssec => original_if_alias_secure(known, host, port, dnssec),

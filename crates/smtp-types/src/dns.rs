@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::DomainName;
+use crate::{DnsName, DomainName};
 
 /// The security state of an answer (RFC 4033 §5). Never a bool: "not secure" is three things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +45,8 @@ pub enum RecordType {
     Cname,
     /// Mail exchanger.
     Mx,
+    /// The name of an address (RFC 1035 §3.5).
+    Ptr,
     /// Certificate association (RFC 6698).
     Tlsa,
     /// Text.
@@ -60,6 +62,7 @@ impl RecordType {
             Self::Aaaa => "AAAA",
             Self::Cname => "CNAME",
             Self::Mx => "MX",
+            Self::Ptr => "PTR",
             Self::Tlsa => "TLSA",
             Self::Txt => "TXT",
         }
@@ -70,7 +73,7 @@ impl RecordType {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DnsQuestion {
     /// The name that is asked for.
-    pub name: DomainName,
+    pub name: DnsName,
     /// The type that is asked for.
     pub record_type: RecordType,
 }
@@ -78,8 +81,8 @@ pub struct DnsQuestion {
 impl DnsQuestion {
     /// A question for `record_type` at `name`.
     #[must_use]
-    pub const fn new(name: DomainName, record_type: RecordType) -> Self {
-        Self { name, record_type }
+    pub fn new(name: impl Into<DnsName>, record_type: RecordType) -> Self {
+        Self { name: name.into(), record_type }
     }
 }
 
@@ -99,7 +102,7 @@ pub struct DnsAnswer {
     /// [`Dnssec::Bogus`], for bogus data is a [`DnsFailure`] and does not get this far.
     pub dnssec: Dnssec,
     /// The name at the end of the alias chain; the name asked for if it is no alias.
-    pub canonical_name: DomainName,
+    pub canonical_name: DnsName,
     /// Whether that name exists (false is NXDOMAIN).
     pub name_exists: bool,
     /// The records of the type asked for, in the order of the answer.
@@ -122,6 +125,14 @@ impl DnsAnswer {
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.records.iter().filter_map(|record| match record {
             RecordData::Address(address) => Some(*address),
+            _ => None,
+        })
+    }
+
+    /// The names of an address.
+    pub fn ptr(&self) -> impl Iterator<Item = &DomainName> {
+        self.records.iter().filter_map(|record| match record {
+            RecordData::Ptr(name) => Some(name),
             _ => None,
         })
     }
@@ -152,6 +163,8 @@ pub enum RecordData {
     Cname(DomainName),
     /// MX.
     Mx(Mx),
+    /// PTR: the name of an address.
+    Ptr(DomainName),
     /// TLSA.
     Tlsa(TlsaRdata),
     /// TXT, its strings joined without a space, as RFC 8461 §3.1 and RFC 7208 §3.3 want it.

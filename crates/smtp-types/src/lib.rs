@@ -32,6 +32,7 @@
 extern crate alloc;
 
 mod dns;
+mod dns_name;
 mod domain_name;
 mod email_address;
 mod finding;
@@ -44,6 +45,7 @@ mod time;
 pub use dns::{
     DnsAnswer, DnsFailure, DnsQuestion, DnsReply, Dnssec, Mx, RecordData, RecordType, TlsaRdata,
 };
+pub use dns_name::DnsName;
 pub use domain_name::{DomainName, DomainNameError};
 pub use email_address::{EmailAddress, EmailAddressError};
 pub use finding::{Finding, Position, Severity};

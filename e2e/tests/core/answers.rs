@@ -56,7 +56,7 @@ fn reply(line: &DnsLine, records: &[&DnsLine]) -> Result<DnsReply, String> {
     }
     Ok(Ok(DnsAnswer {
         dnssec,
-        canonical_name: name(&line.name)?,
+        canonical_name: name(&line.name)?.into(),
         name_exists: line.answer != Answer::NxDomain,
         records: data,
         ttl: 300,

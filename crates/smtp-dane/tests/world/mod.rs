@@ -76,7 +76,7 @@ fn answer(asked: &str, state: &str, data: &str) -> DnsReply {
     let records = records.filter(|record| !record.is_empty() && *record != "nxdomain");
     Ok(DnsAnswer {
         dnssec,
-        canonical_name: name(canonical_name),
+        canonical_name: name(canonical_name).into(),
         name_exists: data != "nxdomain",
         records: records.map(record).collect(),
         ttl: 300,

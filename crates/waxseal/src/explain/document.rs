@@ -404,7 +404,7 @@ fn https_part(reply: &HttpsReply) -> LookUpPart {
 fn record_text(record: &RecordData) -> String {
     match record {
         RecordData::Address(address) => address.to_string(),
-        RecordData::Cname(name) => name.to_string(),
+        RecordData::Cname(name) | RecordData::Ptr(name) => name.to_string(),
         RecordData::Mx(mx) => {
             let host = mx.exchange.as_ref().map_or(".", |host| host.as_str());
             format!("{} {host}", mx.preference)

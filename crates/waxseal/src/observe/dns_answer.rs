@@ -7,10 +7,13 @@
 use bytes::Bytes;
 use domain::base::iana::{Class, Rcode, Rtype};
 use domain::base::wire::ParseError;
-use domain::base::{Message, Name, ParsedName, ParsedRecord, ToName, Ttl, UnknownRecordData};
-use domain::rdata::{A, Aaaa, Cname, Mx as MxData, Soa, Txt};
+use domain::base::{
+    Message, Name, NameBuilder, ParsedName, ParsedRecord, ToName, Ttl, UnknownRecordData,
+};
+use domain::rdata::{A, Aaaa, Cname, Mx as MxData, Ptr, Soa, Txt};
 use smtp_types::{
-    DnsAnswer, DnsFailure, DnsQuestion, Dnssec, DomainName, Mx, RecordData, RecordType, TlsaRdata,
+    DnsAnswer, DnsFailure, DnsName, DnsQuestion, Dnssec, DomainName, Mx, RecordData, RecordType,
+    TlsaRdata,
 };
 
 use super::printable::printable;
@@ -21,7 +24,9 @@ const MAX_ALIASES: usize = 16;
 /// How many records of the type asked for are taken, at most.
 const fn max_records(record_type: RecordType) -> usize {
     match record_type {
-        RecordType::A | RecordType::Aaaa | RecordType::Mx | RecordType::Tlsa => 100,
+        RecordType::A | RecordType::Aaaa | RecordType::Mx | RecordType::Ptr | RecordType::Tlsa => {
+            100
+        }
         RecordType::Txt => 64,
         RecordType::Cname => 1,
     }
@@ -37,6 +42,7 @@ pub(super) const fn rtype(record_type: RecordType) -> Rtype {
         RecordType::Aaaa => Rtype::AAAA,
         RecordType::Cname => Rtype::CNAME,
         RecordType::Mx => Rtype::MX,
+        RecordType::Ptr => Rtype::PTR,
         RecordType::Tlsa => Rtype::TLSA,
         RecordType::Txt => Rtype::TXT,
     }
@@ -112,7 +118,7 @@ pub(super) fn leaves_alias_open(
 /// The aliases from the name asked for to the name that has the records.
 struct Chain {
     end: Name<Vec<u8>>,
-    canonical_name: DomainName,
+    canonical_name: DnsName,
     /// The least of the aliases, `u32::MAX` without any.
     ttl: u32,
 }
@@ -153,7 +159,7 @@ impl Chain {
             }
             chain.ttl = chain.ttl.min(seconds(alias.ttl()));
             match DomainName::parse(&target.to_string()) {
-                Ok(name) => chain.canonical_name = name,
+                Ok(name) => chain.canonical_name = name.into(),
                 Err(error) => notes.push(format!(
                     "alias target {:?} is not a domain name: {error}",
                     printable(target.to_string().as_bytes(), 253)
@@ -196,6 +202,10 @@ fn read_data(
                 false => target(exchange).map(Some),
             }
             .map(|exchange| RecordData::Mx(Mx { preference, exchange }))
+        }
+        RecordType::Ptr => {
+            let record = record.to_record::<Ptr<ParsedName<Bytes>>>()?.ok_or(short)?;
+            target(record.data().ptrdname()).map(RecordData::Ptr)
         }
         RecordType::Tlsa => {
             let record = record.to_record::<UnknownRecordData<Bytes>>()?.ok_or(short)?;
@@ -255,10 +265,15 @@ fn seconds(ttl: Ttl) -> u32 {
 }
 
 /// The name as the wire has it.
-pub(super) fn wire_name(name: &DomainName) -> Result<Name<Vec<u8>>, DnsFailure> {
-    Name::vec_from_str(name.as_str()).map_err(|error| DnsFailure::Permanent {
-        detail: format!("{name} cannot be asked for: {error}"),
-    })
+pub(super) fn wire_name(name: &DnsName) -> Result<Name<Vec<u8>>, DnsFailure> {
+    let cannot = |error: String| DnsFailure::Permanent {
+        detail: format!("{name} cannot be asked: {error}"),
+    };
+    let mut wire = NameBuilder::new_vec();
+    for label in name.labels() {
+        wire.append_label(label.as_bytes()).map_err(|error| cannot(error.to_string()))?;
+    }
+    wire.into_name().map_err(|error| cannot(error.to_string()))
 }
 
 fn malformed(error: ParseError) -> DnsFailure {

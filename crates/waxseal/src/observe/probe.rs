@@ -108,7 +108,7 @@ impl Resolver {
     async fn probe_signed(&self, zone: &Zone) -> Outcome {
         let name = match zone {
             Zone::Root => Ok(Name::root_vec()),
-            Zone::Named(name) => wire_name(name),
+            Zone::Named(name) => wire_name(&name.into()),
         };
         let Ok(name) = name else {
             return Outcome::Silent;
@@ -131,7 +131,7 @@ impl Resolver {
     }
 
     async fn probe_bogus(&self, name: &DomainName) -> Outcome {
-        let Ok(name) = wire_name(name) else {
+        let Ok(name) = wire_name(&name.into()) else {
             return Outcome::Silent;
         };
         let probe = async {

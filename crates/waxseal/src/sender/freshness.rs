@@ -77,7 +77,7 @@ mod tests {
             let reply = match ttl {
                 Some(ttl) => Ok(DnsAnswer {
                     dnssec: Dnssec::Insecure,
-                    canonical_name: name,
+                    canonical_name: name.into(),
                     name_exists: true,
                     records: Vec::new(),
                     ttl: *ttl,

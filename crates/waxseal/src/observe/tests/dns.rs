@@ -295,7 +295,7 @@ async fn an_open_alias_is_asked_for_its_end_and_the_weakest_part_counts() {
     .await;
     let answer = server.resolver().ask(&question("mx.test", RecordType::A)).await.unwrap();
     assert_eq!(answer.records, [RecordData::Address([192, 0, 2, 7].into())]);
-    assert_eq!((answer.canonical_name, answer.ttl), (name("mx.hosted.test"), 30));
+    assert_eq!((answer.canonical_name, answer.ttl), (name("mx.hosted.test").into(), 30));
     assert_eq!(answer.dnssec, Dnssec::Insecure);
     assert_eq!(server.queries().len(), 2);
 }

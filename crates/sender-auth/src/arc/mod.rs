@@ -1,0 +1,1 @@
+//! ARC, the Authenticated Received Chain (RFC 8617).

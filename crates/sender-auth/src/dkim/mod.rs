@@ -1,0 +1,1 @@
+//! DKIM, DomainKeys Identified Mail (RFC 6376).

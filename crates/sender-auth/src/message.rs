@@ -1,0 +1,302 @@
+//! Cutting a message that comes piece by piece into its header and its body.
+//!
+//! A message in a file ends its lines with LF, one from the network with CRLF, and one that was
+//! made to deceive with both. Canonicalization knows only CRLF (RFC 6376 §5.3), so a line ends
+//! here at every LF, with or without CR before it, and only there: what a mail server that
+//! normalizes line ends hands on is what is read. A bare CR ends nothing.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::header::{Header, HeaderField};
+
+/// Reads a message piece by piece. Memory is bounded by the header; the body passes through.
+#[derive(Debug)]
+pub struct MessageReader {
+    limits: HeaderLimits,
+    state: State,
+    /// The last octet was a CR that nobody has seen yet.
+    held_cr: bool,
+}
+
+/// How much header is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderLimits {
+    /// How many octets the header may have. The default is 1 MiB.
+    pub octets: usize,
+    /// How many fields it may have. The default is 2,000.
+    pub fields: usize,
+}
+
+impl Default for HeaderLimits {
+    fn default() -> Self {
+        Self { octets: 1024 * 1024, fields: 2_000 }
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Header(HeaderState),
+    Body,
+}
+
+#[derive(Debug, Default)]
+struct HeaderState {
+    header: Header,
+    octets: usize,
+    /// The field that further lines may belong to, without the line end behind it.
+    field: Vec<u8>,
+    /// The line that is not at its end.
+    line: Vec<u8>,
+}
+
+/// What a piece of a message brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The header is complete. It comes once, before all of the body.
+    Header(Header),
+    /// Octets of the body, every line ended by CRLF.
+    Body(Vec<u8>),
+}
+
+impl MessageReader {
+    /// A reader at the beginning of a message.
+    #[must_use]
+    pub fn new(limits: HeaderLimits) -> Self {
+        Self { limits, state: State::Header(HeaderState::default()), held_cr: false }
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// [`MessageError`] if the header goes beyond the limits. The reader is of no use then.
+    pub fn push(&mut self, octets: &[u8]) -> Result<Vec<Part>, MessageError> {
+        let mut parts = Vec::new();
+        let mut rest = octets;
+        while let State::Header(state) = &mut self.state {
+            let Some(end) = rest.iter().position(|octet| *octet == b'\n') else {
+                state.add_to_line(rest, self.limits)?;
+                return Ok(parts);
+            };
+            state.add_to_line(&rest[..end], self.limits)?;
+            rest = &rest[end + 1..];
+            if let Some((header, start_of_body)) = state.end_line(self.limits)? {
+                parts.push(Part::Header(header));
+                parts.extend(start_of_body.map(Part::Body));
+                self.state = State::Body;
+            }
+        }
+        let body = self.with_crlf(rest);
+        if !body.is_empty() {
+            parts.push(Part::Body(body));
+        }
+        Ok(parts)
+    }
+
+    /// The message is at its end.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish(mut self) -> Result<Vec<Part>, MessageError> {
+        let mut parts = Vec::new();
+        match &mut self.state {
+            State::Header(state) => {
+                let unended = !state.line.is_empty();
+                let ended = if unended { state.end_line(self.limits)? } else { None };
+                let (header, start_of_body) = match ended {
+                    Some(ended) => ended,
+                    None => (state.take_header(self.limits)?, None),
+                };
+                parts.push(Part::Header(header));
+                parts.extend(start_of_body.map(Part::Body));
+            }
+            State::Body if self.held_cr => parts.push(Part::Body(b"\r".to_vec())),
+            State::Body => {}
+        }
+        Ok(parts)
+    }
+
+    /// Octets of the body with a CR before every LF.
+    fn with_crlf(&mut self, octets: &[u8]) -> Vec<u8> {
+        let mut body = Vec::with_capacity(octets.len() + octets.len() / 32 + 2);
+        for piece in octets.split_inclusive(|octet| *octet == b'\n') {
+            if self.held_cr && piece != b"\n" {
+                body.push(b'\r');
+            }
+            self.held_cr = false;
+            match piece {
+                [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => {
+                    body.extend_from_slice(line);
+                    body.extend_from_slice(b"\r\n");
+                }
+                [line @ .., b'\r'] => {
+                    body.extend_from_slice(line);
+                    self.held_cr = true;
+                }
+                line => body.extend_from_slice(line),
+            }
+        }
+        body
+    }
+}
+
+impl HeaderState {
+    fn add_to_line(&mut self, octets: &[u8], limits: HeaderLimits) -> Result<(), MessageError> {
+        self.octets = self.octets.saturating_add(octets.len());
+        if self.octets > limits.octets {
+            return Err(MessageError::HeaderTooLong { limit: limits.octets });
+        }
+        self.line.extend_from_slice(octets);
+        Ok(())
+    }
+
+    /// A line is complete. Returns the header when it is, and the line that already belongs to the
+    /// body: one that is neither a field nor a continuation ends the header, as in Postfix.
+    fn end_line(
+        &mut self,
+        limits: HeaderLimits,
+    ) -> Result<Option<(Header, Option<Vec<u8>>)>, MessageError> {
+        let mut line = core::mem::take(&mut self.line);
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        if line.is_empty() {
+            return Ok(Some((self.take_header(limits)?, None)));
+        }
+        let continues = line.starts_with(b" ") || line.starts_with(b"\t");
+        if continues && !self.field.is_empty() {
+            self.field.extend_from_slice(b"\r\n");
+            self.field.extend_from_slice(&line);
+            return Ok(None);
+        }
+        // The separator of mailbox files is not part of the message.
+        let at_start = self.field.is_empty() && self.header.fields().is_empty();
+        if at_start && line.starts_with(b"From ") {
+            return Ok(None);
+        }
+        if HeaderField::parse(&line).is_err() {
+            line.extend_from_slice(b"\r\n");
+            return Ok(Some((self.take_header(limits)?, Some(line))));
+        }
+        self.end_field(limits)?;
+        self.field = line;
+        Ok(None)
+    }
+
+    fn end_field(&mut self, limits: HeaderLimits) -> Result<(), MessageError> {
+        if let Ok(field) = HeaderField::parse(&core::mem::take(&mut self.field)) {
+            if self.header.fields().len() == limits.fields {
+                return Err(MessageError::TooManyFields { limit: limits.fields });
+            }
+            self.header.push(field);
+        }
+        Ok(())
+    }
+
+    fn take_header(&mut self, limits: HeaderLimits) -> Result<Header, MessageError> {
+        self.end_field(limits)?;
+        Ok(core::mem::take(&mut self.header))
+    }
+}
+
+/// Why a message is not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageError {
+    /// The header has too many octets.
+    HeaderTooLong {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The header has too many fields.
+    TooManyFields {
+        /// How many there may be.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeaderTooLong { limit } => {
+                write!(f, "header: expected at most {limit} octets, found more")
+            }
+            Self::TooManyFields { limit } => {
+                write!(f, "header: expected at most {limit} fields, found more")
+            }
+        }
+    }
+}
+
+impl core::error::Error for MessageError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(message: &[u8], piece: usize) -> (Vec<Vec<u8>>, Vec<u8>) {
+        let mut reader = MessageReader::new(HeaderLimits::default());
+        let mut parts = Vec::new();
+        for piece in message.chunks(piece) {
+            parts.extend(reader.push(piece).unwrap());
+        }
+        parts.extend(reader.finish().unwrap());
+        let (mut fields, mut body, mut headers) = (Vec::new(), Vec::new(), 0);
+        for part in parts {
+            match part {
+                Part::Header(header) => {
+                    headers += 1;
+                    fields = header.fields().iter().map(|field| field.octets().to_vec()).collect();
+                }
+                Part::Body(octets) => body.extend(octets),
+            }
+        }
+        assert_eq!(headers, 1);
+        (fields, body)
+    }
+
+    fn good(message: &[u8], fields: &[&[u8]], body: &[u8]) {
+        for piece in [1, 2, 3, 7, message.len().max(1)] {
+            let (read_fields, read_body) = read(message, piece);
+            assert_eq!(read_fields, fields, "{} by {piece}", message.escape_ascii());
+            assert_eq!(
+                read_body.escape_ascii().to_string(),
+                body.escape_ascii().to_string(),
+                "by {piece}"
+            );
+        }
+    }
+
+    use alloc::string::ToString;
+
+    #[test]
+    fn messages() {
+        good(b"A: 1\r\nB: 2\r\n 3\r\n\r\nx\r\ny", &[b"A: 1", b"B: 2\r\n 3"], b"x\r\ny");
+        good(b"A: 1\nB: 2\n\t3\n\nx\ny\n", &[b"A: 1", b"B: 2\r\n\t3"], b"x\r\ny\r\n");
+        good(b"A: 1\n\n", &[b"A: 1"], b"");
+        good(b"A: 1\n", &[b"A: 1"], b"");
+        good(b"A: 1", &[b"A: 1"], b"");
+        good(b"", &[], b"");
+        good(b"\n", &[], b"");
+        good(b"\nx", &[], b"x");
+        good(b"\r\n\r\nx\r", &[], b"\r\nx\r");
+        good(b"A: 1\n\na\rb\r\r\nc\n\rd", &[b"A: 1"], b"a\rb\r\r\nc\r\n\rd");
+    }
+
+    #[test]
+    fn what_is_no_field_ends_the_header() {
+        good(b"A: 1\nno field\nB: 2\n", &[b"A: 1"], b"no field\r\nB: 2\r\n");
+        good(b" A: 1\n\nx", &[], b" A: 1\r\n\r\nx");
+        good(b"From a@b.test Sat\nA: 1\n\nx", &[b"A: 1"], b"x");
+        good(b"A: 1\nFrom a@b.test Sat\n\nx", &[b"A: 1"], b"From a@b.test Sat\r\n\r\nx");
+        good(b"A: 1\n \n\nx", &[b"A: 1\r\n "], b"x");
+    }
+
+    #[test]
+    fn limits() {
+        let mut reader = MessageReader::new(HeaderLimits { octets: 10, fields: 2 });
+        assert_eq!(reader.push(b"A: 123456789"), Err(MessageError::HeaderTooLong { limit: 10 }));
+        let mut reader = MessageReader::new(HeaderLimits { octets: 100, fields: 2 });
+        let error = Err(MessageError::TooManyFields { limit: 2 });
+        assert_eq!(reader.push(b"A:\nB:\nC:\n\n"), error);
+    }
+}

@@ -1,0 +1,1 @@
+//! SPF, the Sender Policy Framework (RFC 7208).
