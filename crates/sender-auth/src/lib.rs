@@ -27,6 +27,7 @@ pub mod crypto;
 pub mod dkim;
 pub mod dmarc;
 mod header;
+pub mod iprev;
 mod message;
 pub mod report;
 pub mod spf;

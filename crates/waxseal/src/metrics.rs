@@ -13,8 +13,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::answer::SocketmapCounters;
+use crate::config::FileHealth;
 use crate::observe::Validation;
-use crate::sender::{Counter, OverridesHealth, REFRESH_ALARM_AFTER, Sender, SenderCounters};
+use crate::sender::{Counter, REFRESH_ALARM_AFTER, Sender, SenderCounters};
 
 /// Everything that is watched, in one place.
 pub struct Metrics {
@@ -85,15 +86,15 @@ impl Metrics {
             );
             note(Status::Degraded, text);
         }
-        if let OverridesHealth::KeptOld { errors } = self.sender.overrides().health() {
+        if let FileHealth::KeptOld { errors } = self.sender.overrides().health() {
             let first = errors.first().map(String::as_str).unwrap_or_default();
             note(
                 Status::Degraded,
                 format!("overrides: the set from before stays in force: {first}"),
             );
         }
-        for ended in self.sender.overrides().expired(self.sender.clock().now()) {
-            let (scope, line) = (ended.scope, ended.line);
+        for ended in self.sender.overrides().current().expired(self.sender.clock().now()) {
+            let (scope, line) = (&ended.scope, ended.line);
             note(Status::Ok, format!("overrides: line {line}: the one for {scope} has ended"));
         }
         let failing = self.failing_policies().await;
@@ -139,7 +140,7 @@ impl Metrics {
         let socketmap = &self.socketmap;
         let store = self.sender.remembered().health();
         let validation = self.sender.observer().resolver.validation();
-        let overrides_broken = self.sender.overrides().health() != OverridesHealth::InForce;
+        let overrides_broken = self.sender.overrides().health() != FileHealth::InForce;
         let replies = socketmap.replies().map(|(kind, count)| (kind.as_str(), count)).collect();
         let decisions = SenderCounters::ANSWERS
             .into_iter()

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
-use crate::config::{self, ConfigError, Loaded, Overrides};
+use crate::config::{self, ConfigError, FileContent, Loaded, Overrides};
 
 /// The exit status for a wrong setting or a wrong command line.
 const USAGE: u8 = 64;

@@ -114,10 +114,8 @@ pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
 /// An evaluation of our own, without memory.
 fn look_up(config: &Config, next_hop: &NextHop, at: Option<UnixTime>) -> Result<Document, String> {
     let observer = wiring::observer(config, at).map_err(|error| error.to_string())?;
-    let overrides = match &config.sender.overrides {
-        Some(path) => OverrideFile::open(path).map_err(|errors| errors.join("\n"))?,
-        None => OverrideFile::none(),
-    };
+    let overrides = OverrideFile::open(config.sender.overrides.as_deref())
+        .map_err(|errors| errors.join("\n"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -118,10 +118,7 @@ fn raise_file_limit() {
 fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daemon, Vec<String>> {
     let one = |error: &dyn std::fmt::Display| vec![error.to_string()];
     let observer = wiring::observer(config, at).map_err(|error| one(&error))?;
-    let overrides = match &config.sender.overrides {
-        Some(path) => OverrideFile::open(path)?,
-        None => OverrideFile::none(),
-    };
+    let overrides = OverrideFile::open(config.sender.overrides.as_deref())?;
     let looking_up = Builder::new_multi_thread()
         .thread_name("look-up")
         .enable_all()

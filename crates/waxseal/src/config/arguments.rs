@@ -38,7 +38,7 @@ fn arg(key: &Key) -> Option<Arg> {
     let arg = Arg::new(key.name).long(flag.name).help(key.text()).help_heading("Settings");
     let action = match &key.kind {
         Kind::Switch(_) => return Some(arg.action(ArgAction::SetTrue)),
-        Kind::Listen(_) | Kind::Names(_) => ArgAction::Append,
+        Kind::Listen(_) | Kind::Names(_) | Kind::Networks(_) => ArgAction::Append,
         Kind::Path(_)
         | Kind::OptionalPath(_)
         | Kind::Number { .. }
@@ -46,7 +46,9 @@ fn arg(key: &Key) -> Option<Arg> {
         | Kind::Mode(_)
         | Kind::Duration { .. }
         | Kind::Choice(_)
-        | Kind::Resolver(_) => ArgAction::Set,
+        | Kind::Resolver(_)
+        | Kind::OptionalName(_)
+        | Kind::Text(_) => ArgAction::Set,
     };
     // What the value means is read by the kind of the key, so that it is told in the same words
     // as in a file.

@@ -2,7 +2,8 @@
 
 use transport_policy::{MixedHosts, OnStsError};
 
-use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, Profile, Trust};
+use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, OnFault, Profile, Trust};
+use crate::gate::decide::Action;
 
 /// A type whose values are words in the configuration.
 pub trait Words: Copy + PartialEq + 'static {
@@ -36,6 +37,20 @@ impl Words for OnStsError {
 
 impl Words for DaneUse {
     const ALL: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("off", Self::Off)];
+}
+
+impl Words for OnFault {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("defer", Self::Defer), ("accept", Self::Accept)];
+}
+
+impl Words for Action {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("accept", Self::Accept),
+        ("quarantine", Self::Quarantine),
+        ("defer", Self::Defer),
+        ("reject", Self::Reject),
+    ];
 }
 
 impl Words for LogLevel {

@@ -74,7 +74,10 @@ impl Key {
             | Kind::Choice(_)
             | Kind::Resolver(_)
             | Kind::Listen(_)
-            | Kind::Names(_) => String::new(),
+            | Kind::Names(_)
+            | Kind::OptionalName(_)
+            | Kind::Networks(_)
+            | Kind::Text(_) => String::new(),
         };
         format!("{}{limits}", self.doc)
     }
@@ -377,6 +380,139 @@ pub static KEYS: &[Key] = &[
               tests.",
         hint: None,
         kind: Kind::Switch(|config| &mut config.fetch.allow_private),
+    },
+    Key {
+        name: "gate.listen",
+        flag: Some(Flag { name: "milter", value: "ADDR" }),
+        doc: "Where the mail server finds the milter that verifies incoming mail and signs \
+              outgoing mail: \"127.0.0.1:8644\", or \"unix:STATE_DIR/milter\". Without an address \
+              there is no milter.",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.gate.listen),
+    },
+    Key {
+        name: "gate.unix_mode",
+        flag: None,
+        doc: "The permission bits of unix sockets for the milter.",
+        hint: None,
+        kind: Kind::Mode(|config| &mut config.gate.unix_mode),
+    },
+    Key {
+        name: "gate.max_connections",
+        flag: None,
+        doc: "How many SMTP sessions the milter serves at the same time.",
+        hint: None,
+        kind: Kind::Number {
+            limits: 1..=100_000,
+            place: |config| &mut config.gate.max_connections,
+        },
+    },
+    Key {
+        name: "gate.idle_timeout",
+        flag: None,
+        doc: "How long the mail server may be silent within an SMTP session. Its clients are \
+              slow: Postfix waits 5 minutes for a command.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(1, 24 * HOUR),
+            place: |config| &mut config.gate.idle_timeout,
+        },
+    },
+    Key {
+        name: "gate.deadline",
+        flag: None,
+        doc: "How long verifying may take after the last octet of a message. RFC 7208 wants at \
+              least 20 s for SPF.",
+        hint: None,
+        kind: Kind::Duration { limits: seconds(1, 250), place: |config| &mut config.gate.deadline },
+    },
+    Key {
+        name: "gate.on_fault",
+        flag: None,
+        doc: "What happens to a message if verifying ends in a fault of ours, or not in time. \
+              \"defer\": the client is asked to try again later. \"accept\": it passes unverified.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.gate.on_fault),
+    },
+    Key {
+        name: "gate.authserv_id",
+        flag: None,
+        doc: "The name under which verdicts are given in Authentication-Results. Fields under this \
+              name that come from outside are removed. \"\" is the mail server's own name.",
+        hint: None,
+        kind: Kind::OptionalName(|config| &mut config.gate.authserv_id),
+    },
+    Key {
+        name: "gate.networks",
+        flag: None,
+        doc: "Clients whose mail is outgoing, besides those that have logged in: it is signed, \
+              and not verified.",
+        hint: None,
+        kind: Kind::Networks(|config| &mut config.gate.networks),
+    },
+    Key {
+        name: "gate.help",
+        flag: None,
+        doc: "What is added to the answer when mail is refused, such as \"see \
+              https://example.com/mail\", so that its sender finds help.",
+        hint: None,
+        kind: Kind::Text(|config| &mut config.gate.help),
+    },
+    Key {
+        name: "verdict.dmarc_none",
+        flag: None,
+        doc: "What happens if DMARC fails and the owner of the domain asks for nothing: \
+              \"accept\", \"quarantine\", \"defer\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.verdict.matrix.asked_nothing),
+    },
+    Key {
+        name: "verdict.dmarc_quarantine",
+        flag: None,
+        doc: "What happens if DMARC fails and the owner asks for quarantine: \"accept\", \
+              \"quarantine\", \"defer\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.verdict.matrix.asked_quarantine),
+    },
+    Key {
+        name: "verdict.dmarc_reject",
+        flag: None,
+        doc: "What happens if DMARC fails and the owner asks for rejection: \"accept\", \
+              \"quarantine\", \"defer\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.verdict.matrix.asked_reject),
+    },
+    Key {
+        name: "verdict.temperror",
+        flag: None,
+        doc: "What happens if DMARC cannot be evaluated because the DNS does not answer: \
+              \"accept\", \"quarantine\", \"defer\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.verdict.matrix.temperror),
+    },
+    Key {
+        name: "verdict.no_author",
+        flag: None,
+        doc: "What happens to a message without exactly one author that can be read: \"accept\", \
+              \"quarantine\", \"defer\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.verdict.matrix.no_author),
+    },
+    Key {
+        name: "verdict.spf_fail",
+        flag: None,
+        doc: "What happens if SPF says fail and the domain has no DMARC policy: \"accept\", \
+              \"quarantine\", \"defer\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.verdict.matrix.spf_fail),
+    },
+    Key {
+        name: "verdict.local",
+        flag: None,
+        doc: "The file of local verdicts: what happens to the mail of single domains, until when \
+              and why, and which forwarders are trusted. \"\" is none.",
+        hint: None,
+        kind: Kind::OptionalPath(|config| &mut config.verdict.local),
     },
     Key {
         name: "log.level",

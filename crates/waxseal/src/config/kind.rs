@@ -8,6 +8,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use smtp_types::DomainName;
 use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeValue};
@@ -44,6 +45,12 @@ pub(super) enum Kind {
     Listen(fn(&mut Config) -> &mut Vec<ListenAddress>),
     /// A list of domain names, the root among them.
     Names(fn(&mut Config) -> &mut Vec<ProbeName>),
+    /// A domain name, or the empty text for none.
+    OptionalName(fn(&mut Config) -> &mut Option<DomainName>),
+    /// A list of networks.
+    Networks(fn(&mut Config) -> &mut Vec<IpNet>),
+    /// A text of one line, at most 200 characters of printable ASCII.
+    Text(fn(&mut Config) -> &mut String),
 }
 
 /// Why a value, or a part of it, is refused.
@@ -131,6 +138,20 @@ impl Kind {
                 let items = value.get_ref().as_array().ok_or_else(refusal)?;
                 *place(config) = read_items(items, "a domain name, or \".\"", probe_name)?;
             }
+            Self::OptionalName(place) => {
+                let name = match text {
+                    Some("") => None,
+                    _ => Some(
+                        text.and_then(|name| DomainName::parse(name).ok()).ok_or_else(refusal)?,
+                    ),
+                };
+                *place(config) = name;
+            }
+            Self::Networks(place) => {
+                let items = value.get_ref().as_array().ok_or_else(refusal)?;
+                *place(config) = read_items(items, NETWORK, network)?;
+            }
+            Self::Text(place) => *place(config) = text.and_then(line).ok_or_else(refusal)?,
         }
         Ok(())
     }
@@ -164,6 +185,9 @@ impl Kind {
             Self::Resolver(_) => "\"system\" or an IP address with or without a port".into(),
             Self::Listen(_) => "a list of listen addresses".into(),
             Self::Names(_) => "a list of domain names".into(),
+            Self::OptionalName(_) => "a domain name, or \"\" for none".into(),
+            Self::Networks(_) => "a list of networks".into(),
+            Self::Text(_) => "at most 200 characters of printable ASCII".into(),
         }
     }
 
@@ -186,6 +210,11 @@ impl Kind {
             Self::Resolver(place) => quote(&place(&mut config).to_string()),
             Self::Listen(place) => return print_items(place(&mut config)),
             Self::Names(place) => return print_items(place(&mut config)),
+            Self::OptionalName(place) => {
+                quote(&place(&mut config).as_ref().map(ToString::to_string).unwrap_or_default())
+            }
+            Self::Networks(place) => return print_items(place(&mut config)),
+            Self::Text(place) => quote(place(&mut config)),
         })
     }
 
@@ -200,7 +229,7 @@ impl Kind {
                 DeValue::parse(last).map_or_else(|_| text(last), Spanned::into_inner)
             }
             Self::Path(_) | Self::OptionalPath(_) => DeValue::String(absolute("", last).into()),
-            Self::Listen(_) | Self::Names(_) => {
+            Self::Listen(_) | Self::Names(_) | Self::Networks(_) => {
                 let items = texts.iter().map(|item| {
                     let item = match item.strip_prefix("unix:") {
                         Some(path) => DeValue::String(absolute("unix:", path).into()),
@@ -210,9 +239,12 @@ impl Kind {
                 });
                 DeValue::Array(items.collect())
             }
-            Self::Mode(_) | Self::Duration { .. } | Self::Choice(_) | Self::Resolver(_) => {
-                text(last)
-            }
+            Self::Mode(_)
+            | Self::Duration { .. }
+            | Self::Choice(_)
+            | Self::Resolver(_)
+            | Self::OptionalName(_)
+            | Self::Text(_) => text(last),
         };
         Spanned::new(0..0, value)
     }
@@ -220,6 +252,21 @@ impl Kind {
 
 const LISTEN_ADDRESS: &str =
     "an IP address with a port, or \"unix:\" and an absolute path or one below STATE_DIR/";
+
+const NETWORK: &str = "a network such as \"192.0.2.0/24\" or \"2001:db8::/32\", or an address";
+
+/// A network, written with its first address; or an address, which is a network of one.
+fn network(text: &str) -> Option<IpNet> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.into());
+    }
+    text.parse::<IpNet>().ok().filter(|network| network.trunc() == *network)
+}
+
+fn line(text: &str) -> Option<String> {
+    let printable = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+    (printable && text.len() <= 200).then(|| text.to_owned())
+}
 
 fn absolute(scheme: &str, typed: &str) -> String {
     if typed.is_empty() || Path::new(typed).starts_with(STATE_DIR) {

@@ -17,10 +17,12 @@
 //! This module decides nothing about mail, and opens nothing but the files that it reads.
 
 mod arguments;
+mod by_domain;
 mod choice;
 mod date;
 mod document;
 mod duration;
+mod entry;
 mod environment;
 mod error;
 mod keys;
@@ -34,8 +36,11 @@ mod sample;
 mod settings;
 mod show;
 mod together;
+mod verdicts;
+mod watched;
 
 pub use arguments::{all_args, apply, args, config_file_arg};
+pub use by_domain::{ByDomain, Scope, Scoped};
 pub use choice::{Choice, Words};
 pub use environment::Environment;
 pub use error::{ConfigError, Fault, Place};
@@ -43,10 +48,12 @@ pub use keys::{Flag, KEYS, Key};
 pub use load::{DEFAULT_FILE, Loaded, load};
 pub use manual::manual;
 pub use origin::Origin;
-pub use overrides::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides, Scope};
+pub use overrides::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides};
 pub use sample::sample;
 pub use settings::{
-    Config, DaneUse, Dns, Fetch, Http, Line, Log, LogFormat, LogLevel, OnDeadline, ProbeName,
-    Profile, Resolver, Sender, Socketmap, Trust,
+    Config, DaneUse, Dns, Fetch, Gate, Http, Line, Log, LogFormat, LogLevel, OnDeadline, OnFault,
+    ProbeName, Profile, Resolver, Sender, Socketmap, Trust, Verdict,
 };
 pub use show::{show, show_json};
+pub use verdicts::{Forwarder, LocalVerdict, LocalVerdicts};
+pub use watched::{FileContent, FileHealth, WatchedFile};

@@ -21,17 +21,14 @@
 
 mod read;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use smtp_types::{DomainName, UnixTime};
 
+use super::by_domain::{ByDomain, Scope, Scoped};
+
 /// All overrides of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides {
-    exact: BTreeMap<DomainName, Override>,
-    below: BTreeMap<DomainName, Override>,
-}
+pub type Overrides = ByDomain<Override>;
 
 /// What the operator wants for one domain, or for all below one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +45,14 @@ pub struct Override {
     pub line: usize,
 }
 
-/// For whom an override holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// For this domain: `example.com`.
-    Exact(DomainName),
-    /// For every domain below this one, at any depth, itself not included: `*.example.com`.
-    Below(DomainName),
+impl Scoped for Override {
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    fn until(&self) -> Option<UnixTime> {
+        self.until
+    }
 }
 
 /// What an override wants.
@@ -94,44 +92,6 @@ pub enum MatchName {
     Host(DomainName),
     /// Any host below this domain: `.example.com`.
     Below(DomainName),
-}
-
-impl Overrides {
-    /// The override that holds for `domain` at the time `now`.
-    #[must_use]
-    pub fn find(&self, domain: &DomainName, now: UnixTime) -> Option<&Override> {
-        if let Some(exact) = self.exact.get(domain).filter(|found| found.holds(now)) {
-            return Some(exact);
-        }
-        let above = std::iter::successors(domain.parent(), DomainName::parent);
-        above.filter_map(|domain| self.below.get(&domain)).find(|found| found.holds(now))
-    }
-
-    /// All of them, exact ones first, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Override> {
-        self.exact.values().chain(self.below.values())
-    }
-
-    /// Those whose day has passed: they do nothing any more, and should be said to do so.
-    pub fn expired(&self, now: UnixTime) -> impl Iterator<Item = &Override> {
-        self.iter().filter(move |found| !found.holds(now))
-    }
-}
-
-impl Override {
-    fn holds(&self, now: UnixTime) -> bool {
-        self.until.is_none_or(|until| now <= until)
-    }
-}
-
-/// As it stands in the file: `example.com` or `*.example.com`.
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(domain) => domain.fmt(f),
-            Self::Below(domain) => write!(f, "*.{domain}"),
-        }
-    }
 }
 
 /// As it stands in the file, and as Postfix takes it: `mx.example.com` or `.example.com`.

@@ -9,9 +9,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use smtp_types::DomainName;
 use transport_policy::{MixedHosts, OnStsError};
 
+use crate::gate::decide::Matrix;
 use crate::listen::ListenAddress;
 
 /// The folder that a path stands below if it begins with `STATE_DIR/`.
@@ -36,6 +38,10 @@ pub struct Config {
     pub sender: Sender,
     /// `[fetch]`: how a policy is fetched.
     pub fetch: Fetch,
+    /// `[gate]`: the milter.
+    pub gate: Gate,
+    /// `[verdict]`: what happens to incoming mail.
+    pub verdict: Verdict,
     /// `[log]`: what the program says about itself.
     pub log: Log,
 }
@@ -126,6 +132,38 @@ pub struct Fetch {
     pub allow_private: bool,
 }
 
+/// `[gate]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// Where the mail server finds the milter.
+    pub listen: Vec<ListenAddress>,
+    /// The permission bits of unix sockets; 0 to 0o777.
+    pub unix_mode: u32,
+    /// How many connections may be open at once; 1 to 100 000.
+    pub max_connections: usize,
+    /// How long the mail server may be silent; 1 s to 1 day.
+    pub idle_timeout: Duration,
+    /// How long verifying may take after the last octet; 1 s to 250 s.
+    pub deadline: Duration,
+    /// What happens to a message that we fail to judge.
+    pub on_fault: OnFault,
+    /// The name under which verdicts are given; `None` is the mail server's.
+    pub authserv_id: Option<DomainName>,
+    /// Clients whose mail is outgoing.
+    pub networks: Vec<IpNet>,
+    /// What is added to a refusal.
+    pub help: String,
+}
+
+/// `[verdict]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What happens in each case.
+    pub matrix: Matrix,
+    /// The file of local verdicts.
+    pub local: Option<PathBuf>,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -181,9 +219,33 @@ impl Default for Config {
                 ca: None,
                 allow_private: false,
             },
+            gate: Gate {
+                listen: vec![],
+                unix_mode: 0o660,
+                max_connections: 1_000,
+                idle_timeout: Duration::from_mins(10),
+                deadline: Duration::from_secs(30),
+                on_fault: OnFault::Defer,
+                authserv_id: None,
+                networks: ["127.0.0.0/8", "::1/128"]
+                    .into_iter()
+                    .filter_map(|network| network.parse().ok())
+                    .collect(),
+                help: String::new(),
+            },
+            verdict: Verdict { matrix: Matrix::default(), local: None },
             log: Log { level: LogLevel::Info, format: LogFormat::Text },
         }
     }
+}
+
+/// What happens to a message that we fail to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFault {
+    /// The client is asked to try again later.
+    Defer,
+    /// It passes unverified.
+    Accept,
 }
 
 /// The resolver to ask.

@@ -41,7 +41,7 @@ pub use clock::Clock;
 pub use counters::{Counter, SenderCounters};
 pub use evaluation::Evaluation;
 pub use memory::{Remembered, StoreHealth};
-pub use overrides::{OverrideFile, OverridesHealth};
+pub use overrides::OverrideFile;
 pub use refresh::REFRESH_ALARM_AFTER;
 pub use sentinel::{Alarm, Sentinel};
 pub(crate) use turn::Turns;

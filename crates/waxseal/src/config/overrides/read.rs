@@ -1,40 +1,32 @@
 //! Reads the override file.
 
-use std::ops::Range;
 use std::path::Path;
 
 use smtp_types::DomainName;
-use toml::Spanned;
-use toml::de::DeTable;
 
-use super::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides, Scope};
-use crate::config::date;
+use super::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides};
 use crate::config::document::Document;
-use crate::config::error::{ConfigError, Fault};
+use crate::config::entry::{self, Entry};
+use crate::config::error::ConfigError;
 use crate::config::kind::Refusal;
+use crate::config::watched::FileContent;
 
 const KEYS: [&str; 5] = ["domain", "policy", "match", "comment", "until"];
 
-impl Overrides {
-    /// Reads the file at `path`.
-    ///
-    /// # Errors
-    /// That it cannot be read, or all that is wrong in it.
-    pub fn read(path: &Path) -> Result<Self, Vec<ConfigError>> {
-        let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| {
-            let key = "sender.overrides".into();
-            vec![ConfigError { key, ..ConfigError::unreadable(path, &error.to_string()) }]
-        })?;
-        match str::from_utf8(&bytes) {
-            Ok(text) => Self::parse(&name, text),
-            Err(error) => {
-                let error = ConfigError::not_utf8(&name, &bytes, error.valid_up_to());
-                Err(vec![error])
-            }
-        }
+impl FileContent for Overrides {
+    const NAME: &'static str = "overrides";
+
+    fn read(path: &Path) -> Result<Self, Vec<ConfigError>> {
+        let text = entry::read_text("sender.overrides", path)?;
+        Self::parse(&path.display().to_string(), &text)
     }
 
+    fn count(&self) -> usize {
+        self.iter().count()
+    }
+}
+
+impl Overrides {
     /// Reads the text of the file `file_name`.
     ///
     /// # Errors
@@ -43,158 +35,71 @@ impl Overrides {
     pub fn parse(file_name: &str, text: &str) -> Result<Self, Vec<ConfigError>> {
         let (mut document, table) = Document::parse(file_name, text);
         let mut overrides = Self::default();
-        for (name, value) in table.get_ref() {
-            if name.get_ref() != "override" {
-                let hint = Some("the file is a list of tables [[override]]");
-                document.add(name.get_ref(), name.span(), Fault::UnknownKey, hint);
-                continue;
-            }
-            let Some(items) = value.get_ref().as_array() else {
-                let refusal = Refusal::new(value, "a list of tables [[override]]");
-                document.refuse("override", refusal, None);
-                continue;
-            };
-            for item in items {
-                let Some(table) = item.get_ref().as_table() else {
-                    document.refuse("override", Refusal::new(item, "a table"), None);
-                    continue;
-                };
-                let entry = Entry { span: item.span(), table };
-                if let Some(found) = entry.read(&mut document) {
-                    overrides.insert(&mut document, found, &entry);
-                }
+        for entry in Entry::all(&mut document, table.get_ref(), &["override"]) {
+            let Some(found) = read_override(&mut document, &entry) else { continue };
+            let what = found.scope.to_string();
+            if let Err(first) = overrides.insert(found) {
+                entry.refuse_duplicate(&mut document, what, first.line);
             }
         }
         let errors = document.finish();
         if errors.is_empty() { Ok(overrides) } else { Err(errors) }
     }
-
-    fn insert(&mut self, document: &mut Document<'_>, found: Override, entry: &Entry<'_>) {
-        let (map, domain) = match &found.scope {
-            Scope::Exact(domain) => (&mut self.exact, domain),
-            Scope::Below(domain) => (&mut self.below, domain),
-        };
-        let Some(first) = map.get(domain) else {
-            map.insert(domain.clone(), found);
-            return;
-        };
-        let fault =
-            Fault::Duplicate { what: found.scope.to_string(), first_line: Some(first.line) };
-        let span = entry.table.get("domain").map(Spanned::span);
-        let span = span.unwrap_or_else(|| entry.span.clone());
-        document.add("override.domain", span, fault, None);
-    }
 }
 
-/// One `[[override]]`.
-struct Entry<'a> {
-    span: Range<usize>,
-    table: &'a DeTable<'a>,
-}
-
-impl Entry<'_> {
-    /// All of it; `None`, and all noted, if something is wrong.
-    fn read(&self, document: &mut Document<'_>) -> Option<Override> {
-        for name in self.table.keys() {
-            if !KEYS.contains(&&**name.get_ref()) {
-                let key = format!("override.{}", name.get_ref());
-                let hint = format!("the keys are {}", KEYS.join(", "));
-                document.add(&key, name.span(), Fault::UnknownKey, Some(&hint));
+/// All of an `[[override]]`; `None`, and all noted, if something is wrong.
+fn read_override(document: &mut Document<'_>, entry: &Entry<'_>) -> Option<Override> {
+    entry.refuse_unknown(document, &KEYS);
+    let scope = entry.read_text(document, "domain", "a domain name, or *. and one", entry::scope);
+    let policy = entry.read_text(document, "policy", POLICIES, policy);
+    let matches = read_matches(document, entry, policy.as_ref());
+    let comment = entry.read_comment(document);
+    let until = entry.read_until(document);
+    Some(Override {
+        scope: scope?,
+        policy: match policy? {
+            OverridePolicy::Fixed(OverrideLevel::Secure { .. }) => {
+                OverridePolicy::Fixed(OverrideLevel::Secure { matches: matches? })
             }
-        }
-        let scope = self.read_text(document, "domain", "a domain name, or *. and one", scope);
-        let policy = self.read_text(document, "policy", POLICIES, policy);
-        let matches = self.read_matches(document, policy.as_ref());
-        let comment = self.read_text(document, "comment", "a text that says why", comment);
-        let until = self.read_until(document);
-        Some(Override {
-            scope: scope?,
-            policy: match policy? {
-                OverridePolicy::Fixed(OverrideLevel::Secure { .. }) => {
-                    OverridePolicy::Fixed(OverrideLevel::Secure { matches: matches? })
-                }
-                policy => policy,
-            },
-            comment: comment?,
-            until: until?,
-            line: document.line_of(self.span.start),
-        })
-    }
-
-    /// A text that must be there.
-    fn read_text<T>(
-        &self,
-        document: &mut Document<'_>,
-        name: &str,
-        expected: &str,
-        parse: fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let key = format!("override.{name}");
-        let Some(value) = self.table.get(name) else {
-            let expected = expected.into();
-            document.add(&key, self.span.clone(), Fault::Missing { expected }, None);
-            return None;
-        };
-        let parsed = value.get_ref().as_str().and_then(parse);
-        if parsed.is_none() {
-            document.refuse(&key, Refusal::new(value, expected), None);
-        }
-        parsed
-    }
-
-    /// The end date, or that there is none; `None`, and noted, if it is wrong.
-    fn read_until(&self, document: &mut Document<'_>) -> Option<Option<smtp_types::UnixTime>> {
-        let Some(value) = self.table.get("until") else {
-            return Some(None);
-        };
-        let until = date::last_second(value.get_ref());
-        if until.is_none() {
-            let refusal = Refusal::new(value, "a date such as 2026-12-31");
-            document.refuse("override.until", refusal, None);
-            return None;
-        }
-        Some(until)
-    }
-
-    /// The names of `match`, none if it is not there; `None`, and noted, if something is wrong.
-    fn read_matches(
-        &self,
-        document: &mut Document<'_>,
-        policy: Option<&OverridePolicy>,
-    ) -> Option<Vec<MatchName>> {
-        const KEY: &str = "override.match";
-        const NAMES: &str = "host names, or domains with a dot in front";
-        let Some(value) = self.table.get("match") else {
-            return Some(Vec::new());
-        };
-        let is_secure =
-            matches!(policy, None | Some(OverridePolicy::Fixed(OverrideLevel::Secure { .. })));
-        if !is_secure {
-            let refusal = Refusal::new(value, "no match without policy = \"secure\"");
-            document.refuse(KEY, refusal, None);
-            return None;
-        }
-        let items = value.get_ref().as_array().filter(|items| !items.is_empty());
-        let Some(items) = items else {
-            document.refuse(KEY, Refusal::new(value, format!("a list of {NAMES}")), None);
-            return None;
-        };
-        let mut names = Vec::new();
-        for item in items {
-            match item.get_ref().as_str().and_then(match_name) {
-                Some(name) => names.push(name),
-                None => document.refuse(KEY, Refusal::new(item, NAMES), None),
-            }
-        }
-        (names.len() == items.len()).then_some(names)
-    }
+            policy => policy,
+        },
+        comment: comment?,
+        until: until?,
+        line: entry.line(document),
+    })
 }
 
-fn scope(text: &str) -> Option<Scope> {
-    match text.strip_prefix("*.") {
-        Some(domain) => DomainName::parse(domain).ok().map(Scope::Below),
-        None => DomainName::parse(text).ok().map(Scope::Exact),
+/// The names of `match`, none if it is not there; `None`, and noted, if something is wrong.
+fn read_matches(
+    document: &mut Document<'_>,
+    entry: &Entry<'_>,
+    policy: Option<&OverridePolicy>,
+) -> Option<Vec<MatchName>> {
+    const KEY: &str = "override.match";
+    const NAMES: &str = "host names, or domains with a dot in front";
+    let Some(value) = entry.get("match") else {
+        return Some(Vec::new());
+    };
+    let is_secure =
+        matches!(policy, None | Some(OverridePolicy::Fixed(OverrideLevel::Secure { .. })));
+    if !is_secure {
+        let refusal = Refusal::new(value, "no match without policy = \"secure\"");
+        document.refuse(KEY, refusal, None);
+        return None;
     }
+    let items = value.get_ref().as_array().filter(|items| !items.is_empty());
+    let Some(items) = items else {
+        document.refuse(KEY, Refusal::new(value, format!("a list of {NAMES}")), None);
+        return None;
+    };
+    let mut names = Vec::new();
+    for item in items {
+        match item.get_ref().as_str().and_then(match_name) {
+            Some(name) => names.push(name),
+            None => document.refuse(KEY, Refusal::new(item, NAMES), None),
+        }
+    }
+    (names.len() == items.len()).then_some(names)
 }
 
 const POLICIES: &str = "\"require\", \"off\", \"may\", \"encrypt\", \"dane\", \"dane-only\" or \
@@ -211,10 +116,6 @@ fn policy(text: &str) -> Option<OverridePolicy> {
         "secure" => OverridePolicy::Fixed(OverrideLevel::Secure { matches: Vec::new() }),
         _ => return None,
     })
-}
-
-fn comment(text: &str) -> Option<String> {
-    (!text.trim().is_empty()).then(|| text.to_owned())
 }
 
 /// Host names only, for the name goes into the reply to the mail server.

@@ -1,0 +1,3 @@
+//! The role: who has sent this message, and what happens to it.
+
+pub mod decide;
