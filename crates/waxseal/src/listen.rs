@@ -36,11 +36,13 @@ pub enum Role {
     Api,
     /// The one-line protocol for Exim.
     Line,
+    /// Messages on their way in and out.
+    Milter,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Socketmap, Self::Http, Self::Api, Self::Line];
+    pub const ALL: [Self; 5] = [Self::Socketmap, Self::Http, Self::Api, Self::Line, Self::Milter];
 
     /// The name of a descriptor of this role in a systemd unit (`FileDescriptorName=`).
     #[must_use]
@@ -50,6 +52,7 @@ impl Role {
             Self::Http => "http",
             Self::Api => "api",
             Self::Line => "line",
+            Self::Milter => "milter",
         }
     }
 
@@ -61,6 +64,7 @@ impl Role {
             Self::Http => "http.listen",
             Self::Api => "http.api",
             Self::Line => "line.listen",
+            Self::Milter => "gate.listen",
         }
     }
 
@@ -72,6 +76,7 @@ impl Role {
             Self::Http => &config.http.listen,
             Self::Api => &config.http.api,
             Self::Line => &config.line.listen,
+            Self::Milter => &config.gate.listen,
         }
     }
 }
@@ -92,6 +97,7 @@ pub fn open(
         let mode = match role {
             Role::Socketmap | Role::Line => config.socketmap.unix_mode,
             Role::Http | Role::Api => OPERATOR_MODE,
+            Role::Milter => config.gate.unix_mode,
         };
         for address in role.addresses(config) {
             match bind(address, mode) {

@@ -72,6 +72,8 @@ impl Answering {
                         stopped,
                     ));
                 }
+                // Served where there is time to look things up, by `serve`.
+                Role::Milter => {}
                 Role::Line => {
                     let settings = line::LineSettings::default();
                     servers.spawn(line::serve(listener, Arc::clone(&answers), settings, stopped));

@@ -57,6 +57,7 @@ const fn purpose(role: Role) -> &'static str {
         Role::Http => "metrics",
         Role::Api => "decisions",
         Role::Line => "exim",
+        Role::Milter => "milter",
     }
 }
 

@@ -28,7 +28,7 @@ pub fn inherited() -> Result<Inherited, Vec<ListenError>> {
         let found = match role(name) {
             Some(role) => take(&mut descriptors, index).map(|listener| (role, listener)),
             None => Err(format!(
-                "expected FileDescriptorName= socketmap, http, api or line, found {name:?}"
+                "expected FileDescriptorName= socketmap, http, api, line or milter, found {name:?}"
             )),
         };
         match found {
