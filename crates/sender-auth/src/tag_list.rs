@@ -11,10 +11,14 @@
 //! tags mean is said by those who read them; a tag that they do not know is ignored.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use smtp_types::Position;
 
 /// How many tags a list may have. The standards know 13; a longer list is made to cost time.
@@ -165,6 +169,19 @@ pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(is_white)
 }
 
+/// The parts of a list such as `h=From : To`, without the white space around them.
+pub(crate) fn parts(value: &str) -> impl Iterator<Item = &str> {
+    value.split(':').map(trim)
+}
+
+/// The octets of a `base64string` (RFC 6376 §2.10): folds anywhere, padding or none.
+pub(crate) fn base64(value: &str) -> Option<Vec<u8>> {
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text: String = value.split(is_white).collect();
+    GeneralPurpose::new(&STANDARD, config).decode(text).ok()
+}
+
 /// `tag-name = ALPHA *ALNUMPUNC`
 fn is_tag_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -217,22 +234,6 @@ pub enum TagListFault {
         /// The first octet that does not fit.
         found: u8,
     },
-}
-
-impl TagListFault {
-    /// A stable name for machines, without the kind of text in front.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Empty => "tag-empty",
-            Self::NoEquals => "tag-no-equals",
-            Self::Name { .. } => "tag-name",
-            Self::Repeated { .. } => "tag-repeated",
-            Self::TooMany => "tag-too-many",
-            Self::Character { .. } => "tag-character",
-            Self::NotUtf8 { .. } => "not-utf8",
-        }
-    }
 }
 
 impl fmt::Display for TagListFault {
@@ -306,6 +307,16 @@ mod tests {
             format!("{error}"),
             "line 1, column 4: expected UTF-8, found the octet 0xff (RFC 6376 §3.2)"
         );
+    }
+
+    #[test]
+    fn base64_with_folds() {
+        assert_eq!(base64("AAEC\r\n\tAw = =").unwrap(), [0, 1, 2, 3]);
+        assert_eq!(base64("AAECAw").unwrap(), [0, 1, 2, 3]);
+        assert_eq!(base64("").unwrap(), []);
+        for text in ["A", "AAECAx==", "AAEC\u{e4}", "AA=EC", "AAEC-_=="] {
+            assert_eq!(base64(text), None, "{text}");
+        }
     }
 
     #[test]
