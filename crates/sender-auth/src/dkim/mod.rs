@@ -3,6 +3,7 @@
 mod canonical;
 mod key;
 mod signature;
+mod verify;
 
 pub use canonical::{BodyDigest, BodyHash, Canonicalization, header_field};
 pub use key::{
@@ -11,4 +12,7 @@ pub use key::{
 };
 pub use signature::{
     Algorithm, Identity, SIGNATURE_FIELD, Signature, SignatureError, SignatureFault,
+};
+pub use verify::{
+    DkimResult, Hashed, Reason, SignatureResult, Verifier, VerifyLimits, message_result,
 };
