@@ -20,7 +20,7 @@ use crate::tag_list::{Tag, TagList, TagListError, TagListFault, base64, is_white
 pub const SIGNATURE_FIELD: &str = "DKIM-Signature";
 
 /// How many names `h=` may have: a bound of ours.
-const MAX_SIGNED_FIELDS: usize = 256;
+pub(crate) const MAX_SIGNED_FIELDS: usize = 256;
 
 /// A signature that keeps to the grammar and to all rules that need nothing but itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
