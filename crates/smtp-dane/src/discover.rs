@@ -88,11 +88,10 @@ pub fn discover(known: &Known, next_hop: &NextHop) -> Result<Discovery, Need> {
     if !answer.name_exists {
         return Ok(without_hosts(MxLookup::NoSuchDomain { dnssec }));
     }
-    if answer.mx().next().is_none() {
+    let Some(hosts) = hosts(answer) else {
         let mx = MxLookup::Implicit { dnssec };
         return with_hosts(known, next_hop, mx, &[(0, domain)], &[domain]);
-    }
-    let hosts = hosts(answer);
+    };
     if hosts.is_empty() {
         return Ok(without_hosts(MxLookup::NullMx));
     }
@@ -106,23 +105,30 @@ pub fn discover(known: &Known, next_hop: &NextHop) -> Result<Discovery, Need> {
         Dnssec::Insecure | Dnssec::Indeterminate | Dnssec::Bogus => Vec::new(),
     };
     let mx = MxLookup::Records { dnssec };
+    let hosts: Vec<_> = hosts.iter().map(|(preference, host)| (*preference, host)).collect();
     with_hosts(known, next_hop, mx, &hosts, &further_names)
 }
 
 /// The hosts by preference, then by name; a host with two records counts with the better one.
-/// A root among hosts is skipped: only alone it is a null MX (RFC 7505 §3).
-fn hosts(answer: &DnsAnswer) -> Vec<(u16, &DomainName)> {
+/// A root among hosts is skipped: only alone it is a null MX (RFC 7505 §3). A name that is no
+/// domain name counts as if its record were not there; `None` if no record is left.
+fn hosts(answer: &DnsAnswer) -> Option<Vec<(u16, DomainName)>> {
     let mut preferences = BTreeMap::new();
+    let mut found = false;
     for mx in answer.mx() {
-        if let Some(host) = &mx.exchange {
-            let preference = preferences.entry(host).or_insert(mx.preference);
-            *preference = mx.preference.min(*preference);
-        }
+        let Some(name) = &mx.exchange else {
+            found = true;
+            continue;
+        };
+        let Ok(host) = name.to_domain_name() else { continue };
+        found = true;
+        let preference = preferences.entry(host).or_insert(mx.preference);
+        *preference = mx.preference.min(*preference);
     }
     let mut hosts: Vec<_> =
         preferences.into_iter().map(|(host, preference)| (preference, host)).collect();
     hosts.sort_unstable();
-    hosts
+    found.then_some(hosts)
 }
 
 fn with_hosts(

@@ -176,9 +176,10 @@ pub enum RecordData {
 pub struct Mx {
     /// Lower is tried first.
     pub preference: u16,
-    /// The host; `None` is the root, which with preference 0 and alone says "this domain takes no
+    /// The host, or what stands in its place: no mail goes to a name that is no domain name, but SPF
+    /// may look at it. `None` is the root, which with preference 0 and alone says "this domain takes no
     /// mail" (RFC 7505).
-    pub exchange: Option<DomainName>,
+    pub exchange: Option<DnsName>,
 }
 
 /// A TLSA record as it stands in the DNS, nothing judged yet (RFC 6698 §2.1).

@@ -76,7 +76,7 @@ impl<'w> World<'w> {
                     answer(question, unsigned_or(zone), vec![address])
                 }
             },
-            RecordType::Aaaa => match self.host(text) {
+            RecordType::Ptr | RecordType::Aaaa => match self.host(text) {
                 "address!" => temporary(),
                 _ => answer(question, unsigned_or(Dnssec::Secure), vec![]),
             },
@@ -92,7 +92,8 @@ impl<'w> World<'w> {
     }
 
     fn mx_reply(self, question: &DnsQuestion) -> DnsReply {
-        let mx = |host: &str| RecordData::Mx(Mx { preference: 10, exchange: Some(name(host)) });
+        let mx =
+            |host: &str| RecordData::Mx(Mx { preference: 10, exchange: Some(name(host).into()) });
         let both = vec![mx("mx1.test"), mx("mx2.test")];
         match self.mx {
             "secure" => answer(question, Dnssec::Secure, both),

@@ -7,8 +7,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mta_sts::{Policy, Refresh};
 use smtp_types::{
-    DnsAnswer, DnsQuestion, Dnssec, DomainName, Known, Mx, NextHop, RecordData, RecordType,
-    UnixTime,
+    DnsAnswer, DnsName, DnsQuestion, Dnssec, Known, Mx, NextHop, RecordData, RecordType, UnixTime,
 };
 use transport_policy::{Answer, Decision, Memory, Reason, Settings, decide, gather};
 use waxseal::answer::netstring::{self, Decoded};
@@ -106,13 +105,17 @@ fn decisions(criterion: &mut Criterion) {
 /// Two mail hosts with an address each, in an unsigned zone.
 fn published(question: &DnsQuestion) -> DnsAnswer {
     let mx = |host: &str| {
-        let exchange = Some(DomainName::parse(host).unwrap());
+        let exchange = Some(DnsName::parse(host).unwrap());
         RecordData::Mx(Mx { preference: 10, exchange })
     };
     let records = match question.record_type {
         RecordType::Mx => vec![mx("mx1.example.com"), mx("mx2.example.com")],
         RecordType::A => vec![RecordData::Address([192, 0, 2, 1].into())],
-        RecordType::Aaaa | RecordType::Cname | RecordType::Tlsa | RecordType::Txt => vec![],
+        RecordType::Aaaa
+        | RecordType::Ptr
+        | RecordType::Cname
+        | RecordType::Tlsa
+        | RecordType::Txt => vec![],
     };
     DnsAnswer {
         dnssec: Dnssec::Insecure,

@@ -71,7 +71,7 @@ fn record_data(kind: Kind, text: &str) -> Result<RecordData, String> {
             preference: preference.parse().map_err(|_| unreadable())?,
             exchange: match *host {
                 "." => None,
-                host => Some(name(host.trim_end_matches('.'))?),
+                host => Some(name(host.trim_end_matches('.'))?.into()),
             },
         }),
         (Kind::A | Kind::Aaaa, ["@receiver"]) => RecordData::Address(RECEIVER),

@@ -91,7 +91,7 @@ fn record(text: &str) -> RecordData {
         [alias] => RecordData::Cname(name(alias)),
         [preference, exchange] => RecordData::Mx(Mx {
             preference: preference.parse().unwrap(),
-            exchange: (exchange != ".").then(|| name(exchange)),
+            exchange: (exchange != ".").then(|| name(exchange).into()),
         }),
         _ => RecordData::Tlsa(parse_records(text).unwrap().remove(0)),
     }

@@ -98,7 +98,7 @@ fn print_postfix(out: &mut impl Write, addresses: &[(Role, ListenAddress)]) -> i
 }
 
 /// Text in lines of at most [`WIDTH`] columns, `indent` columns from the left.
-fn wrapped(out: &mut impl Write, indent: usize, text: &str) -> io::Result<()> {
+pub(super) fn wrapped(out: &mut impl Write, indent: usize, text: &str) -> io::Result<()> {
     let mut column = indent;
     write!(out, "{:indent$}", "")?;
     for (index, word) in text.split(' ').enumerate() {

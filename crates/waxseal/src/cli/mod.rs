@@ -10,8 +10,10 @@ mod config;
 mod dane;
 mod explain;
 mod lint;
+mod looking;
 mod man;
 mod serve;
+mod spf;
 mod wiring;
 
 use std::ffi::OsString;
@@ -39,6 +41,7 @@ pub fn command() -> Command {
         .subcommand(explain::command())
         .subcommand(lint::command())
         .subcommand(dane::command())
+        .subcommand(spf::command())
         .subcommand(config::command())
         .subcommand(man::command())
 }
@@ -65,6 +68,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("explain", matches)) => explain::run(matches),
         Some(("lint", matches)) => lint::run(matches),
         Some(("dane", matches)) => dane::run(matches),
+        Some(("spf", matches)) => spf::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("man", matches)) => man::run(matches),
         _ => Ok(ExitCode::from(USAGE)),

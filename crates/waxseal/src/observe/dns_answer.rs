@@ -199,7 +199,7 @@ fn read_data(
             let exchange = record.data().exchange();
             match exchange.is_root() {
                 true => Ok(None),
-                false => target(exchange).map(Some),
+                false => name(exchange).map(Some),
             }
             .map(|exchange| RecordData::Mx(Mx { preference, exchange }))
         }
@@ -224,6 +224,17 @@ fn read_data(
             let strings: Vec<&[u8]> = record.data().iter().collect();
             Ok(RecordData::Txt(strings.concat().into()))
         }
+    })
+}
+
+/// A name that can be asked for, or a note why it is none.
+fn name(name: &impl ToString) -> Result<DnsName, String> {
+    let text = name.to_string();
+    // Escapes stand for octets that no name of ours has.
+    let parsed = if text.contains('\\') { None } else { DnsName::parse(&text).ok() };
+    parsed.ok_or_else(|| {
+        let found = printable(text.as_bytes(), 253);
+        format!("record left out, its target {found:?} is not a name that can be asked for")
     })
 }
 

@@ -70,6 +70,12 @@ pub struct Bounds {
     pub simultaneous: usize,
 }
 
+impl Bounds {
+    /// For one message. SPF allows ten terms one inside the other, each with ten names of hosts
+    /// (RFC 7208 §4.6.4), and its macros may ask for more.
+    pub const SENDER_AUTH: Self = Self { rounds: 64, questions: 600, simultaneous: 50 };
+}
+
 impl Default for Bounds {
     fn default() -> Self {
         Self { rounds: 16, questions: 200, simultaneous: 50 }
