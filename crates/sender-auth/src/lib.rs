@@ -30,6 +30,8 @@ mod header;
 mod message;
 pub mod report;
 pub mod spf;
+mod tag_list;
 
 pub use header::{Header, HeaderField, HeaderFieldError};
 pub use message::{HeaderLimits, MessageError, MessageReader, Part};
+pub use tag_list::{TagListError, TagListFault};

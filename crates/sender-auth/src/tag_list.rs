@@ -1,0 +1,329 @@
+//! Lists of `tag=value`, the one syntax of DKIM signatures, DKIM key records and ARC header fields
+//! (RFC 6376 §3.2).
+//!
+//! ```text
+//! v=1; a=rsa-sha256; d=example.com; h=From:To;
+//!   b=...
+//! ```
+//!
+//! Tags are separated by semicolons, the last may be followed by one. White space and folds around
+//! names and values mean nothing, inside a value they belong to it. No tag comes twice. What the
+//! tags mean is said by those who read them; a tag that they do not know is ignored.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use smtp_types::Position;
+
+/// How many tags a list may have. The standards know 13; a longer list is made to cost time.
+const MAX_TAGS: usize = 64;
+
+/// A list that keeps to the grammar. Every value is free of white space at its ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TagList<'t> {
+    text: &'t str,
+    tags: Vec<Tag<'t>>,
+}
+
+/// One tag with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tag<'t> {
+    /// The name; case matters.
+    pub(crate) name: &'t str,
+    /// The value without the white space around it, folds and white space inside included.
+    pub(crate) value: &'t str,
+    /// Where the name begins, in octets of the whole text.
+    pub(crate) name_offset: usize,
+    /// Where the value begins, in octets of the whole text.
+    pub(crate) value_offset: usize,
+    /// All between `=` and the semicolon, white space included, in octets of the whole text: what
+    /// is left out of `b=` before a signature is made over the rest (RFC 6376 §3.7).
+    pub(crate) between: Range<usize>,
+}
+
+impl<'t> TagList<'t> {
+    /// Reads the list that begins at octet `start` of `text` (behind the colon of a header field;
+    /// at 0 for a record).
+    ///
+    /// # Errors
+    /// The first fault, with its place in the whole text.
+    pub(crate) fn parse(text: &'t [u8], start: usize) -> Result<Self, TagListError> {
+        let text = utf8(text)?;
+        let mut list = Self { text, tags: Vec::new() };
+        let mut offset = start;
+        let specs = text.get(start..).unwrap_or_default();
+        for spec in specs.split(';') {
+            let is_last = offset + spec.len() == text.len();
+            if is_last && !list.tags.is_empty() && trim(spec).is_empty() {
+                break;
+            }
+            let tag = list.parse_tag(spec, offset)?;
+            if list.get(tag.name).is_some() {
+                let fault = TagListFault::Repeated { name: tag.name.into() };
+                return Err(list.error(tag.name_offset, fault));
+            }
+            if list.tags.len() == MAX_TAGS {
+                return Err(list.error(tag.name_offset, TagListFault::TooMany));
+            }
+            list.tags.push(tag);
+            offset += spec.len() + 1;
+        }
+        Ok(list)
+    }
+
+    /// The tag of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Tag<'t>> {
+        self.tags.iter().find(|tag| tag.name == name)
+    }
+
+    /// All tags in their order; at least one.
+    pub(crate) fn tags(&self) -> &[Tag<'t>] {
+        &self.tags
+    }
+
+    /// The place of an octet of the whole text.
+    pub(crate) fn position(&self, offset: usize) -> Position {
+        Position::of(self.text, offset)
+    }
+
+    /// The place behind the last octet.
+    pub(crate) fn end(&self) -> Position {
+        Position::of(self.text, self.text.len())
+    }
+
+    /// `tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]`
+    fn parse_tag(&self, spec: &'t str, offset: usize) -> Result<Tag<'t>, TagListError> {
+        let begin = offset + (spec.len() - spec.trim_start_matches(is_white).len());
+        if trim(spec).is_empty() {
+            return Err(self.error(begin, TagListFault::Empty));
+        }
+        let Some((name, value)) = spec.split_once('=') else {
+            return Err(self.error(begin, TagListFault::NoEquals));
+        };
+        let between = offset + name.len() + 1..offset + spec.len();
+        let name = trim(name);
+        if !is_tag_name(name) {
+            return Err(self.error(begin, TagListFault::Name { found: name.into() }));
+        }
+        let value_offset = between.end - value.trim_start_matches(is_white).len();
+        self.check_folds(offset, spec)?;
+        let value = trim(value);
+        let stranger = value.char_indices().find(|(_, c)| !is_white(*c) && c.is_control());
+        if let Some((index, found)) = stranger {
+            return Err(self.error(value_offset + index, TagListFault::Character { found }));
+        }
+        Ok(Tag { name, value, name_offset: begin, value_offset, between })
+    }
+
+    /// CR and LF come only as `FWS = [*WSP CRLF] 1*WSP` (RFC 6376 §2.8).
+    fn check_folds(&self, offset: usize, spec: &str) -> Result<(), TagListError> {
+        let octets = spec.as_bytes();
+        let is_fold = |index: usize| {
+            let behind = octets.get(index + 1..).unwrap_or_default();
+            match octets.get(index) {
+                Some(b'\r') => matches!(behind, [b'\n', b' ' | b'\t', ..]),
+                _ => index > 0 && octets.get(index - 1) == Some(&b'\r'),
+            }
+        };
+        let lines = octets.iter().enumerate().filter(|(_, octet)| matches!(octet, b'\r' | b'\n'));
+        for (index, octet) in lines {
+            if !is_fold(index) {
+                let fault = TagListFault::Character { found: char::from(*octet) };
+                return Err(self.error(offset + index, fault));
+            }
+        }
+        Ok(())
+    }
+
+    fn error(&self, offset: usize, fault: TagListFault) -> TagListError {
+        TagListError { position: self.position(offset), fault }
+    }
+}
+
+/// Text of internationalized mail is UTF-8 (RFC 8616 §3), all other is ASCII.
+fn utf8(text: &[u8]) -> Result<&str, TagListError> {
+    core::str::from_utf8(text).map_err(|error| {
+        let (valid, rest) = text.split_at_checked(error.valid_up_to()).unwrap_or((text, b""));
+        let position = match core::str::from_utf8(valid) {
+            Ok(valid) => Position::of(valid, valid.len()),
+            Err(_) => Position { line: 1, column: 1 },
+        };
+        let found = rest.first().copied().unwrap_or_default();
+        TagListError { position, fault: TagListFault::NotUtf8 { found } }
+    })
+}
+
+/// White space of a fold. Whether CR and LF stand where they may is [`TagList::check_folds`]'s.
+pub(crate) fn is_white(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+/// Without the white space at the ends.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(is_white)
+}
+
+/// The parts of a list such as `h=From : To`, without the white space around them.
+pub(crate) fn parts(value: &str) -> impl Iterator<Item = &str> {
+    value.split(':').map(trim)
+}
+
+/// The octets of a `base64string` (RFC 6376 §2.10): folds anywhere, padding or none.
+pub(crate) fn base64(value: &str) -> Option<Vec<u8>> {
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text: String = value.split(is_white).collect();
+    GeneralPurpose::new(&STANDARD, config).decode(text).ok()
+}
+
+/// `tag-name = ALPHA *ALNUMPUNC`
+fn is_tag_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
+}
+
+/// Why a text is no list of tags, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagListError {
+    /// The place, in the whole header field or record.
+    pub position: Position,
+    /// The fault.
+    pub fault: TagListFault,
+}
+
+impl fmt::Display for TagListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (RFC 6376 §3.2)", self.position, self.fault)
+    }
+}
+
+impl core::error::Error for TagListError {}
+
+/// What keeps a text from being a list of tags. The list as a whole is invalid then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagListFault {
+    /// Nothing stands between two semicolons, or in the whole list.
+    Empty,
+    /// A tag has no `=`.
+    NoEquals,
+    /// A name is not a letter with letters, digits and underscores behind it.
+    Name {
+        /// The name.
+        found: Box<str>,
+    },
+    /// A name comes a second time.
+    Repeated {
+        /// The name.
+        name: Box<str>,
+    },
+    /// More than 64 tags: a bound of ours.
+    TooMany,
+    /// A control character, or a CR or LF that does not fold.
+    Character {
+        /// The character.
+        found: char,
+    },
+    /// The text is not UTF-8.
+    NotUtf8 {
+        /// The first octet that does not fit.
+        found: u8,
+    },
+}
+
+impl fmt::Display for TagListFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "expected tag=value, found nothing"),
+            Self::NoEquals => write!(f, "expected tag=value, found no equals sign"),
+            Self::Name { found } => {
+                write!(f, "expected a tag of letters, digits and underscores, found {found:?}")
+            }
+            Self::Repeated { name } => write!(f, "{name}: expected once, found again"),
+            Self::TooMany => write!(f, "expected at most {MAX_TAGS} tags, found more"),
+            Self::Character { found } => {
+                write!(f, "expected printable characters and folds, found {found:?}")
+            }
+            Self::NotUtf8 { found } => write!(f, "expected UTF-8, found the octet {found:#04x}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+
+    fn good(text: &str, tags: &[(&str, &str)]) {
+        let list = TagList::parse(text.as_bytes(), 0).unwrap_or_else(|e| panic!("{text:?}: {e}"));
+        let read: Vec<_> = list.tags().iter().map(|tag| (tag.name, tag.value)).collect();
+        assert_eq!(read, tags, "{text:?}");
+        for tag in list.tags() {
+            assert!(text[tag.name_offset..].starts_with(tag.name), "{text:?}");
+            assert!(text[tag.value_offset..].starts_with(tag.value), "{text:?}");
+            assert_eq!(trim(&text[tag.between.clone()]), tag.value, "{text:?}");
+        }
+    }
+
+    fn bad(text: &str, column: usize, fault: TagListFault) {
+        let error = TagList::parse(text.as_bytes(), 0).expect_err(text);
+        assert_eq!((error.fault, error.position.column), (fault, column), "{text:?}");
+    }
+
+    #[test]
+    fn lists() {
+        good("a=b", &[("a", "b")]);
+        good("a=b;", &[("a", "b")]);
+        good("a=b; \t", &[("a", "b")]);
+        good(" a = b ;\r\n\tc=", &[("a", "b"), ("c", "")]);
+        good("a==b=; A=x y", &[("a", "=b="), ("A", "x y")]); // case matters, "=" may be in a value
+        good("a=b\r\n c;d_1=\r\n e", &[("a", "b\r\n c"), ("d_1", "e")]);
+        good("d=dané.test", &[("d", "dané.test")]);
+
+        bad("", 1, TagListFault::Empty);
+        bad("  ", 3, TagListFault::Empty);
+        bad(";", 1, TagListFault::Empty);
+        bad("a=b;;c=d", 5, TagListFault::Empty);
+        bad("a=b;;", 5, TagListFault::Empty);
+        bad("a=b; c", 6, TagListFault::NoEquals);
+        bad("a=b; =c", 6, TagListFault::Name { found: "".into() });
+        bad("a b=c", 1, TagListFault::Name { found: "a b".into() });
+        bad("1a=c", 1, TagListFault::Name { found: "1a".into() });
+        bad("a=b; a=b", 6, TagListFault::Repeated { name: "a".into() });
+        bad("a=b\u{0}", 4, TagListFault::Character { found: '\0' });
+        bad("a=b\rc", 4, TagListFault::Character { found: '\r' });
+        bad("a=b\nc", 4, TagListFault::Character { found: '\n' });
+        bad("a=b\r\nc", 4, TagListFault::Character { found: '\r' });
+        let many: String = (0..=MAX_TAGS).map(|index| format!("a{index}=;")).collect();
+        assert_eq!(TagList::parse(many.as_bytes(), 0).unwrap_err().fault, TagListFault::TooMany);
+        let error = TagList::parse(b"a=\xc3\xa4\xff", 0).unwrap_err();
+        assert_eq!(
+            format!("{error}"),
+            "line 1, column 4: expected UTF-8, found the octet 0xff (RFC 6376 §3.2)"
+        );
+    }
+
+    #[test]
+    fn base64_with_folds() {
+        assert_eq!(base64("AAEC\r\n\tAw = =").unwrap(), [0, 1, 2, 3]);
+        assert_eq!(base64("AAECAw").unwrap(), [0, 1, 2, 3]);
+        assert_eq!(base64("").unwrap(), []);
+        for text in ["A", "AAECAx==", "AAEC\u{e4}", "AA=EC", "AAEC-_=="] {
+            assert_eq!(base64(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn places_count_in_the_whole_text() {
+        let list = TagList::parse(b"DKIM-Signature: a=b;\r\n c=d", 15).unwrap();
+        let c = list.get("c").unwrap();
+        assert_eq!(list.position(c.name_offset), Position { line: 2, column: 2 });
+        assert_eq!(list.end(), Position { line: 2, column: 5 });
+    }
+}
