@@ -6,7 +6,6 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
@@ -21,7 +20,7 @@ use crate::tag_list::{Tag, TagList, TagListError, TagListFault, base64, is_white
 pub const SIGNATURE_FIELD: &str = "DKIM-Signature";
 
 /// How many names `h=` may have: a bound of ours.
-const MAX_SIGNED_FIELDS: usize = 256;
+pub(crate) const MAX_SIGNED_FIELDS: usize = 256;
 
 /// A signature that keeps to the grammar and to all rules that need nothing but itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -501,6 +500,7 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::ToString;
+    use alloc::vec::Vec;
 
     const REQUIRED: &str = "v=1; a=rsa-sha256; d=example.com; s=s; h=from; bh=AAAA; b=AAAA";
 

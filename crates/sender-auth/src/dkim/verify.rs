@@ -1,0 +1,526 @@
+//! Verifying the signatures of a message (RFC 6376 §6.1), in three steps:
+//!
+//! 1. [`Verifier::new`] takes the header: it picks the signatures and knows at once which keys to
+//!    ask for ([`questions`](Verifier::questions)), so that the DNS can answer while the body
+//!    still comes.
+//! 2. [`push`](Verifier::push) takes the body piece by piece, [`finish`](Verifier::finish) its end.
+//!    Signatures that want the same form of the body share one hash; nothing is stored.
+//! 3. [`Hashed::evaluate`] says what became of each signature, once the keys are known.
+//!
+//! It reports on every signature and decides nothing about the message: that a domain has signed
+//! it says who is responsible, not that it is welcome. Whether the domain is that of `From` is
+//! asked in `dmarc`.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use smtp_types::{DnsQuestion, DomainName, Known, Need, UnixTime, all};
+
+use crate::crypto::{Crypto, Sha256};
+use crate::dkim::canonical::{header_field, signature_field, signed_fields};
+use crate::dkim::key::{KeyFailure, KeyRecord, ServiceType, key_question, look_up_key};
+use crate::dkim::{
+    BodyDigest, BodyHash, Canonicalization, PublicKey, SIGNATURE_FIELD, Selector, Signature,
+    SignatureError, SignatureFault,
+};
+use crate::header::{Header, HeaderField};
+
+/// How much is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyLimits {
+    /// How many well-formed signatures are verified, from the top; each costs a hash and a public
+    /// key operation. The others are reported as [`Reason::NotEvaluated`]. The default is 10.
+    pub signatures: usize,
+    /// How many octets of canonical header one signature may cover. The default is 256 KiB.
+    pub header_octets: usize,
+    /// How far in the future a signature may have been made, for clocks that are wrong. The
+    /// default is one day.
+    pub clock_error: Duration,
+}
+
+impl Default for VerifyLimits {
+    fn default() -> Self {
+        Self {
+            signatures: 10,
+            header_octets: 256 * 1024,
+            clock_error: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// The signatures of a message whose body is still coming. `S` is the hash of the
+/// [`Crypto`](crate::crypto::Crypto).
+#[derive(Debug)]
+pub struct Verifier<S> {
+    limits: VerifyLimits,
+    candidates: Vec<Candidate>,
+    bodies: Vec<Body<S>>,
+}
+
+/// One form of the body, shared by all signatures that want it.
+#[derive(Debug)]
+struct Body<S> {
+    how: Canonicalization,
+    limit: Option<u64>,
+    hash: BodyHash<S>,
+}
+
+/// One DKIM-Signature field.
+#[derive(Clone, Debug)]
+enum Candidate {
+    Malformed(SignatureError),
+    /// Beyond a limit of ours.
+    Skipped(Signature),
+    Ready(Box<Ready>),
+}
+
+/// A signature with all that the message has to say about it.
+#[derive(Clone, Debug)]
+struct Ready {
+    signature: Signature,
+    /// Where its key stands; `None` if no such name can exist.
+    question: Option<DnsQuestion>,
+    /// The canonical header that was signed.
+    signed: Box<[u8]>,
+    unsigned_fields: Vec<Box<str>>,
+    /// Which of the bodies.
+    body: usize,
+}
+
+impl<S: Sha256> Verifier<S> {
+    /// Picks the signatures out of the header, from top to bottom.
+    #[must_use]
+    pub fn new<C: Crypto<Sha256 = S>>(header: &Header, crypto: &C, limits: VerifyLimits) -> Self {
+        let mut verifier = Self { limits, candidates: Vec::new(), bodies: Vec::new() };
+        let mut left = limits.signatures;
+        for field in header.named(SIGNATURE_FIELD) {
+            let candidate = match Signature::parse(field) {
+                Err(error) => Candidate::Malformed(error),
+                Ok(signature) if left == 0 => Candidate::Skipped(signature),
+                Ok(signature) => {
+                    left -= 1;
+                    verifier.prepare(header, field, signature, crypto)
+                }
+            };
+            verifier.candidates.push(candidate);
+        }
+        verifier
+    }
+
+    /// The keys to ask the DNS for.
+    pub fn questions(&self) -> impl Iterator<Item = &DnsQuestion> {
+        self.candidates.iter().filter_map(Candidate::question)
+    }
+
+    /// Takes the next piece of the body, its lines ended by CRLF, cut anywhere.
+    pub fn push(&mut self, octets: &[u8]) {
+        for body in &mut self.bodies {
+            body.hash.push(octets);
+        }
+    }
+
+    /// The body is at its end.
+    #[must_use]
+    pub fn finish(self) -> Hashed {
+        Hashed {
+            limits: self.limits,
+            candidates: self.candidates,
+            digests: self.bodies.into_iter().map(|body| body.hash.finish()).collect(),
+        }
+    }
+
+    /// §3.7: the header that was signed, and the hash that its body needs.
+    fn prepare<C: Crypto<Sha256 = S>>(
+        &mut self,
+        header: &Header,
+        field: &HeaderField,
+        signature: Signature,
+        crypto: &C,
+    ) -> Candidate {
+        let fields = signed_fields(header, signature.signed_fields(), Some(field));
+        let octets: usize = fields.iter().map(|field| field.octets().len() + 2).sum();
+        if octets + field.octets().len() > self.limits.header_octets {
+            return Candidate::Skipped(signature);
+        }
+        let how = signature.header_canonicalization;
+        let mut signed = Vec::with_capacity(octets + field.octets().len());
+        for field in &fields {
+            header_field(how, field, &mut signed);
+        }
+        signature_field(how, field, signature.b(), &mut signed);
+        Candidate::Ready(Box::new(Ready {
+            question: key_question(&signature.domain, &signature.selector).ok(),
+            signed: signed.into_boxed_slice(),
+            unsigned_fields: unsigned_fields(header, &fields),
+            body: self.body_for(&signature, crypto),
+            signature,
+        }))
+    }
+
+    fn body_for<C: Crypto<Sha256 = S>>(&mut self, signature: &Signature, crypto: &C) -> usize {
+        let (how, limit) = (signature.body_canonicalization, signature.body_limit);
+        let same = |body: &Body<S>| body.how == how && body.limit == limit;
+        if let Some(index) = self.bodies.iter().position(same) {
+            return index;
+        }
+        let hash = BodyHash::new(how, limit, crypto.sha256());
+        self.bodies.push(Body { how, limit, hash });
+        self.bodies.len() - 1
+    }
+}
+
+/// Fields that may be in a message once (RFC 5322 §3.6), and that readers and programs act upon.
+pub(crate) const SINGLE_FIELDS: [&str; 14] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Bcc",
+    "Date",
+    "Subject",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+];
+
+/// §8.15: fields that may be there once, are there more often, and of which one was signed and
+/// another was not. The other may be what a reader is shown.
+fn unsigned_fields(header: &Header, signed: &[&HeaderField]) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = Vec::new();
+    for field in header.fields() {
+        if signed.iter().any(|signed| core::ptr::eq(*signed, field)) {
+            continue;
+        }
+        if let Some(name) = SINGLE_FIELDS.into_iter().find(|name| field.is(name))
+            && signed.iter().any(|signed| signed.is(name))
+            && !names.iter().any(|known| **known == *name)
+        {
+            names.push(name.into());
+        }
+    }
+    names
+}
+
+impl Candidate {
+    fn question(&self) -> Option<&DnsQuestion> {
+        match self {
+            Self::Ready(ready) => ready.question.as_ref(),
+            Self::Malformed(_) | Self::Skipped(_) => None,
+        }
+    }
+}
+
+/// The signatures of a message that has been read to its end.
+#[derive(Clone, Debug)]
+pub struct Hashed {
+    limits: VerifyLimits,
+    candidates: Vec<Candidate>,
+    digests: Vec<BodyDigest>,
+}
+
+impl Hashed {
+    /// The keys to ask the DNS for.
+    pub fn questions(&self) -> impl Iterator<Item = &DnsQuestion> {
+        self.candidates.iter().filter_map(Candidate::question)
+    }
+
+    /// What became of each signature, in the order of the header. `service` is what the message is
+    /// used for, `now` the time when it came.
+    ///
+    /// # Errors
+    /// The keys that must be looked up first, all at once.
+    pub fn evaluate<C: Crypto>(
+        &self,
+        known: &Known,
+        crypto: &C,
+        service: ServiceType,
+        now: UnixTime,
+    ) -> Result<Vec<SignatureResult>, Need> {
+        let keys = all(self.candidates.iter().map(|candidate| match candidate.question() {
+            Some(question) => look_up_key(known, question),
+            None => Ok(Err(KeyFailure::NameTooLong)),
+        }))?;
+        let judge = |(candidate, key): (&Candidate, _)| match candidate {
+            Candidate::Malformed(error) => SignatureResult::malformed(error.clone()),
+            Candidate::Skipped(signature) => {
+                SignatureResult::of(signature.clone(), Reason::NotEvaluated)
+            }
+            Candidate::Ready(ready) => self.judge(ready, key, crypto, service, now),
+        };
+        Ok(self.candidates.iter().zip(keys).map(judge).collect())
+    }
+
+    /// §6.1.1 to §6.1.3 for one signature.
+    fn judge<C: Crypto>(
+        &self,
+        ready: &Ready,
+        record: Result<KeyRecord, KeyFailure>,
+        crypto: &C,
+        service: ServiceType,
+        now: UnixTime,
+    ) -> SignatureResult {
+        let Ready { signature, signed, unsigned_fields, body, .. } = ready;
+        let digest = self.digests.get(*body);
+        let mut result = SignatureResult::of(signature.clone(), Reason::NotEvaluated);
+        result.unsigned_fields.clone_from(unsigned_fields);
+        result.unsigned_body_octets = digest.map_or(0, |digest| digest.unsigned_octets);
+        result.reason =
+            match self.check_time(signature, now).and_then(|()| record.map_err(Reason::Key)) {
+                Err(reason) => reason,
+                Ok(record) => {
+                    result.testing = record.is_testing();
+                    result.key_bits = record.key().map(PublicKey::bits);
+                    match usable_key(&record, signature, service) {
+                        Err(failure) => Reason::Key(failure),
+                        Ok(key) => {
+                            let header_fits = key.verify(crypto, signed, signature.octets());
+                            compare(signature, digest, header_fits)
+                        }
+                    }
+                }
+            };
+        result
+    }
+
+    /// §3.5 `t=`: "Implementations MAY ignore signatures that have a timestamp in the future";
+    /// `x=`: "Signatures MAY be considered invalid if the verification time [...] is past the
+    /// expiration date". Both are done.
+    fn check_time(&self, signature: &Signature, now: UnixTime) -> Result<(), Reason> {
+        if let Some(at) = signature.timestamp
+            && at > now.plus(self.limits.clock_error)
+        {
+            return Err(Reason::FromTheFuture { at });
+        }
+        match signature.expiration {
+            Some(at) if at < now => Err(Reason::Expired { at }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The key, if it may be used for this signature.
+fn usable_key<'r>(
+    record: &'r KeyRecord,
+    signature: &Signature,
+    service: ServiceType,
+) -> Result<&'r PublicKey, KeyFailure> {
+    let key = record.usable_for(signature.algorithm, service)?;
+    if record.is_strict() && signature.identity.domain != signature.domain {
+        return Err(KeyFailure::Subdomain);
+    }
+    Ok(key)
+}
+
+/// §6.1.3: both hashes must fit. Which of them does not says what was changed on the way.
+fn compare(signature: &Signature, body: Option<&BodyDigest>, header_fits: bool) -> Reason {
+    let octets = body.map_or(0, |body| body.canonical_octets);
+    if let Some(limit) = signature.body_limit.filter(|limit| *limit > octets) {
+        return Reason::BodyShorterThanLimit { limit, octets };
+    }
+    let body_fits = body.is_some_and(|body| body.digest == signature.body_hash());
+    match (header_fits, body_fits) {
+        (true, true) => Reason::Verified,
+        (true, false) => Reason::BodyChanged,
+        (false, true) => Reason::SignatureMismatch,
+        (false, false) => Reason::BodyAndSignatureMismatch,
+    }
+}
+
+/// What became of one signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignatureResult {
+    /// Why the [`result`](Self::result) is what it is.
+    pub reason: Reason,
+    /// `d=`: the domain that takes responsibility, if a domain could be read.
+    pub domain: Option<DomainName>,
+    /// `s=`: which of its keys, if a selector could be read.
+    pub selector: Option<Selector>,
+    /// All of the signature, if it is well-formed.
+    pub signature: Option<Signature>,
+    /// The size of the key, if there is one.
+    pub key_bits: Option<usize>,
+    /// Whether the domain only tests DKIM (`t=y`): its mail must not be treated differently from
+    /// mail without a signature (RFC 6376 §3.6.1), whatever the result.
+    pub testing: bool,
+    /// How many octets of the canonical body lie behind the limit `l=`. Anyone may have added
+    /// them (§8.2).
+    pub unsigned_body_octets: u64,
+    /// Fields that may be there once, are there more often, and of which one is signed and another
+    /// is not (§8.15).
+    pub unsigned_fields: Vec<Box<str>>,
+}
+
+impl SignatureResult {
+    /// The word for it (RFC 8601 §2.7.1).
+    #[must_use]
+    pub const fn result(&self) -> DkimResult {
+        self.reason.result()
+    }
+
+    fn of(signature: Signature, reason: Reason) -> Self {
+        Self {
+            reason,
+            domain: Some(signature.domain.clone()),
+            selector: Some(signature.selector.clone()),
+            signature: Some(signature),
+            key_bits: None,
+            testing: false,
+            unsigned_body_octets: 0,
+            unsigned_fields: Vec::new(),
+        }
+    }
+
+    fn malformed(mut error: SignatureError) -> Self {
+        Self {
+            domain: error.domain.take(),
+            selector: error.selector.take(),
+            reason: Reason::Malformed(error),
+            signature: None,
+            key_bits: None,
+            testing: false,
+            unsigned_body_octets: 0,
+            unsigned_fields: Vec::new(),
+        }
+    }
+}
+
+/// The one word for all signatures of a message: `pass` if one passes, else `temperror` if a later
+/// attempt may end otherwise, else what became of the first; `none` if there is none.
+#[must_use]
+pub fn message_result(results: &[SignatureResult]) -> DkimResult {
+    let words = || results.iter().map(SignatureResult::result);
+    [DkimResult::Pass, DkimResult::TempError]
+        .into_iter()
+        .find(|word| words().any(|found| found == *word))
+        .or_else(|| words().next())
+        .unwrap_or(DkimResult::None)
+}
+
+/// The words for a result (RFC 8601 §2.7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DkimResult {
+    /// The message is not signed.
+    None,
+    /// The signature fits, and nothing speaks against it.
+    Pass,
+    /// It does not fit.
+    Fail,
+    /// It fits, and the receiver does not accept it for a reason of its own. Nothing here is such a
+    /// reason.
+    Policy,
+    /// It could not be read or was not looked at.
+    Neutral,
+    /// The key could not be had; later it may be.
+    TempError,
+    /// It cannot be verified, and a later attempt will not help.
+    PermError,
+}
+
+impl DkimResult {
+    /// The word of an Authentication-Results header field.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Policy => "policy",
+            Self::Neutral => "neutral",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+/// Why a signature has its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The header and the body are what was signed.
+    Verified,
+    /// The signature fits the header; the body is another than the one that was signed: somebody
+    /// has changed it on the way, for example a mailing list that adds a footer.
+    BodyChanged,
+    /// The body is what was signed; the signature does not fit the header: a signed field was
+    /// changed, removed or added, or the key in the DNS is another than the one that signed.
+    SignatureMismatch,
+    /// Neither fits.
+    BodyAndSignatureMismatch,
+    /// `l=` speaks of more body than there is.
+    BodyShorterThanLimit {
+        /// The value of `l=`.
+        limit: u64,
+        /// How many octets the canonical body has.
+        octets: u64,
+    },
+    /// The signature has ended to count.
+    Expired {
+        /// The value of `x=`.
+        at: UnixTime,
+    },
+    /// The signature was made in the future, by more than clocks are wrong.
+    FromTheFuture {
+        /// The value of `t=`.
+        at: UnixTime,
+    },
+    /// The header field is no signature that can count.
+    Malformed(SignatureError),
+    /// There is no key to verify with.
+    Key(KeyFailure),
+    /// The signature lies beyond the [limits](VerifyLimits).
+    NotEvaluated,
+}
+
+impl Reason {
+    /// The word for it. RFC 8601 §2.7.1 calls it `neutral` if a signature has syntax errors or
+    /// cannot be processed, and `permerror` if something is wrong that will stay so; RFC 8301 §3.1
+    /// has signatures with SHA-1 fail permanently.
+    #[must_use]
+    pub const fn result(&self) -> DkimResult {
+        match self {
+            Self::Verified => DkimResult::Pass,
+            Self::BodyChanged
+            | Self::SignatureMismatch
+            | Self::BodyAndSignatureMismatch
+            | Self::BodyShorterThanLimit { .. }
+            | Self::Expired { .. } => DkimResult::Fail,
+            Self::Malformed(error) => match error.fault {
+                SignatureFault::Sha1
+                | SignatureFault::FromNotSigned
+                | SignatureFault::IdentityElsewhere { .. } => DkimResult::PermError,
+                _ => DkimResult::Neutral,
+            },
+            Self::FromTheFuture { .. } | Self::NotEvaluated => DkimResult::Neutral,
+            Self::Key(KeyFailure::Dns(_)) => DkimResult::TempError,
+            Self::Key(_) => DkimResult::PermError,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified => write!(f, "the signature fits header and body"),
+            Self::BodyChanged => write!(f, "bh: the body was changed after it was signed"),
+            Self::SignatureMismatch => {
+                write!(f, "b: the signature fits the body, and not the header and the key")
+            }
+            Self::BodyAndSignatureMismatch => {
+                write!(f, "bh, b: the signature fits neither the body nor the header and the key")
+            }
+            Self::BodyShorterThanLimit { limit, octets } => {
+                write!(f, "l: expected a body of at least {limit} octets, found {octets}")
+            }
+            Self::Expired { at } => write!(f, "x: expected a time to come, found {at}"),
+            Self::FromTheFuture { at } => write!(f, "t: expected a time past, found {at}"),
+            Self::Malformed(error) => error.fmt(f),
+            Self::Key(failure) => failure.fmt(f),
+            Self::NotEvaluated => write!(f, "not evaluated: beyond the limits"),
+        }
+    }
+}
