@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod authres;
 mod dane;
 mod mta_sts_texts;
 mod names;
@@ -21,6 +22,7 @@ mod settings;
 mod socketmap;
 mod tlsrpt_texts;
 
+pub use authres::authentication_results;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
@@ -40,7 +42,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -53,6 +55,11 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "tlsrpt_record", from: "the DNS", run: tlsrpt_record },
     Target { name: "netstring", from: "a client of the socket", run: netstring },
     Target { name: "socketmap_reply", from: "a policy host", run: socketmap_reply },
+    Target {
+        name: "authentication_results",
+        from: "anyone who sends mail",
+        run: authentication_results,
+    },
     Target { name: "config", from: "the operator", run: config },
     Target { name: "overrides", from: "the operator", run: overrides },
 ];
