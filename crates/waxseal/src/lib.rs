@@ -10,6 +10,7 @@
 //! | [`observe`] | turns DNS and HTTPS into facts | what the facts mean |
 //! | [`sender`] | the role: memory, freshness, one look-up for many askers | any wire format |
 //! | [`answer`] | socketmap, Exim's line, the decision API | why a decision fell |
+//! | [`gate`] | the role: judges messages as the mail server receives them | how reports are made |
 //! | [`explain`] | an evaluation as a document, and as text for people | how it is judged |
 //! | [`postfix`] | the Postfix on this machine, and the lines it needs | anything about domains |
 //! | [`store`] | one SQLite file: what must outlive the process | any rule of a protocol |
@@ -23,6 +24,7 @@ pub mod answer;
 pub mod cli;
 pub mod config;
 pub mod explain;
+pub mod gate;
 pub mod listen;
 pub mod metrics;
 pub mod observe;
