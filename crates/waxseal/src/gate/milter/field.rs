@@ -66,6 +66,9 @@ impl NewField {
             return Err(NewFieldError::TooLong);
         }
         let name = FieldName::new(field.name())?;
+        if name.0.len() + ":".len() + field.value().len() != field.octets().len() {
+            return Err(NewFieldError::SpaceBehindName);
+        }
         let value = with_lf(field.value());
         if value.trim_ascii().is_empty() {
             return Err(NewFieldError::NoValue);
@@ -144,6 +147,9 @@ pub enum NewFieldError {
         /// The octet.
         found: u8,
     },
+    /// White space stands between the name and the colon. A milter cannot say so, and a signature
+    /// over it would not hold.
+    SpaceBehindName,
     /// Nothing but white space stands behind the colon. A milter says with such a value that a
     /// field is to be removed.
     NoValue,
@@ -171,6 +177,7 @@ impl fmt::Display for NewFieldError {
                 let found = [*found];
                 write!(f, "name: expected printable ASCII, found '{}'", found.escape_ascii())
             }
+            Self::SpaceBehindName => write!(f, "name: expected a colon behind it, found a space"),
             Self::NoValue => write!(f, "value: expected one, found nothing"),
             Self::Fold => write!(f, "value: expected white space behind a line end, found none"),
             Self::EmptyLine => write!(f, "value: expected words on every line, found none"),
@@ -211,6 +218,8 @@ mod tests {
         let long = [&b"A:"[..], &[b'x'; 996], b"\r\n ", &[b'y'; 997]].concat();
         good(&long, b"A", &[&[b'x'; 996][..], b"\n ", &[b'y'; 997]].concat());
 
+        bad(b"A : b", "name: expected a colon behind it, found a space");
+        bad(b"A\n: b", "name: expected a colon behind it, found a space");
         bad(b"A: b\r\nEvil: x", "value: expected white space behind a line end, found none");
         bad(b"A: b\r\n\r\nbody", "value: expected white space behind a line end, found none");
         bad(b"A: b\r\n", "value: expected white space behind a line end, found none");
