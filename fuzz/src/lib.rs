@@ -16,6 +16,7 @@
 
 mod authres;
 mod dane;
+mod milter;
 mod mta_sts_texts;
 mod names;
 mod settings;
@@ -24,6 +25,7 @@ mod tlsrpt_texts;
 
 pub use authres::authentication_results;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
+pub use milter::{milter_field, milter_packet, milter_session};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};
@@ -42,7 +44,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -60,6 +62,9 @@ pub const TARGETS: [Target; 15] = [
         from: "anyone who sends mail",
         run: authentication_results,
     },
+    Target { name: "milter_packet", from: "a mail server", run: milter_packet },
+    Target { name: "milter_session", from: "a mail server", run: milter_session },
+    Target { name: "milter_field", from: "the sender of a message", run: milter_field },
     Target { name: "config", from: "the operator", run: config },
     Target { name: "overrides", from: "the operator", run: overrides },
 ];

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Lets one line through in each period, and counts the others.
 #[derive(Debug)]
-pub(super) struct Complaints {
+pub(crate) struct Complaints {
     period: Duration,
     state: Mutex<State>,
 }
@@ -18,12 +18,12 @@ struct State {
 }
 
 impl Complaints {
-    pub(super) const fn once_in(period: Duration) -> Self {
+    pub(crate) const fn once_in(period: Duration) -> Self {
         Self { period, state: Mutex::new(State { last: None, held_back: 0 }) }
     }
 
     /// How many lines were held back since the last one, if one may be written now.
-    pub(super) fn may_write(&self, now: Instant) -> Option<u64> {
+    pub(crate) fn may_write(&self, now: Instant) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let too_early =
             state.last.is_some_and(|last| now.saturating_duration_since(last) < self.period);

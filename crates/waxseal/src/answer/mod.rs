@@ -19,7 +19,7 @@ use smtp_types::NextHop;
 
 pub mod api;
 mod attribute;
-mod complaint;
+pub(crate) mod complaint;
 pub mod counters;
 pub mod http;
 pub mod line;
