@@ -33,7 +33,7 @@ fn fault(text: &str) -> PolicyFault {
 fn txt(texts: &[&str]) -> DnsReply {
     Ok(DnsAnswer {
         dnssec: Dnssec::Insecure,
-        canonical_name: name("_mta-sts.example.com"),
+        canonical_name: name("_mta-sts.example.com").into(),
         name_exists: true,
         records: texts.iter().map(|text| RecordData::Txt(text.as_bytes().into())).collect(),
         ttl: 300,

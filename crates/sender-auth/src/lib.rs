@@ -13,6 +13,9 @@
 //! [`authres`] (RFC 8601) hands the verdict on to whoever reads the message next, and [`report`]
 //! (RFC 9990, 9991) tells it to the owner of the domain.
 //!
+//! [`Incoming`] makes all of these checks together, for one message whose body passes once, and
+//! [`statement`] puts the results into words.
+//!
 //! Everything is a pure function or, where the DNS must be asked, need-driven evaluation over
 //! `smtp_types::Known`. Time and limits are arguments, cryptography is the trait [`crypto::Crypto`].
 
@@ -22,6 +25,7 @@
 extern crate alloc;
 
 pub mod arc;
+mod authentication;
 pub mod authres;
 pub mod crypto;
 pub mod dkim;
@@ -31,8 +35,11 @@ pub mod iprev;
 mod message;
 pub mod report;
 pub mod spf;
+mod statement;
 mod tag_list;
 
+pub use authentication::{Authentication, Incoming, Limits, Received};
 pub use header::{Header, HeaderField, HeaderFieldError};
 pub use message::{HeaderLimits, MessageError, MessageReader, Part};
+pub use statement::statement;
 pub use tag_list::{TagListError, TagListFault};

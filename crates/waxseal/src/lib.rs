@@ -10,11 +10,7 @@
 //! | [`observe`] | turns DNS and HTTPS into facts | what the facts mean |
 //! | [`sender`] | the role: memory, freshness, one look-up for many askers | any wire format |
 //! | [`answer`] | socketmap, Exim's line, the decision API | why a decision fell |
-<<<<<<< HEAD
 //! | [`gate`] | the role: verifies and judges incoming mail, signs outgoing mail | who looks things up |
-=======
-//! | [`gate`] | the role: judges messages as the mail server receives them | how reports are made |
->>>>>>> wt-milter
 //! | [`explain`] | an evaluation as a document, and as text for people | how it is judged |
 //! | [`postfix`] | the Postfix on this machine, and the lines it needs | anything about domains |
 //! | [`store`] | one SQLite file: what must outlive the process | any rule of a protocol |
