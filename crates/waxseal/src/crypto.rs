@@ -23,8 +23,9 @@ use aws_lc_rs::error::KeyRejected;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{
-    ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-    RSA_PKCS1_SHA256, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
+    ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey,
+    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_SHA256, RsaParameters,
+    RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -39,7 +40,6 @@ const PREPARED_KEYS: usize = 1_000;
 /// What one signature algorithm of DKIM needs of RSA: PKCS #1 v1.5 with SHA-256. How long a key
 /// must be is decided in `dkim`; the library itself refuses less than 1024 bits.
 static RSA_SHA256: &RsaParameters = &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY;
-
 
 /// The longest modulus that is kept prepared: 4096 bits, the most that verifiers must support
 /// (RFC 8301 §3.2). Longer ones are prepared each time.
@@ -286,9 +286,7 @@ impl SigningKey {
                 let refused = |_| SigningKeyError::Refused { detail: "no public key".into() };
                 Ok(PublicKey::new(KeyType::Rsa, spki.map_err(refused)?.as_ref()))
             }
-            Secret::Ed25519(key) => {
-                Ok(PublicKey::new(KeyType::Ed25519, key.public_key().as_ref()))
-            }
+            Secret::Ed25519(key) => Ok(PublicKey::new(KeyType::Ed25519, key.public_key().as_ref())),
         }
     }
 
@@ -484,7 +482,8 @@ mod tests {
     fn seeds_of_other_programs() {
         let octets = |text: &str| STANDARD.decode(text).unwrap();
         let both = STANDARD.encode([octets(SEED), octets(PUBLIC)].concat());
-        let der = [&b"\x30\x2e\x02\x01\0\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"[..], &octets(SEED)];
+        let der =
+            [&b"\x30\x2e\x02\x01\0\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"[..], &octets(SEED)];
         let pem = format!(
             "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
             STANDARD.encode(der.concat())

@@ -8,6 +8,7 @@ mod answering;
 mod banner;
 mod config;
 mod dane;
+mod dkim;
 mod explain;
 mod lint;
 mod man;
@@ -39,6 +40,7 @@ pub fn command() -> Command {
         .subcommand(explain::command())
         .subcommand(lint::command())
         .subcommand(dane::command())
+        .subcommand(dkim::command())
         .subcommand(config::command())
         .subcommand(man::command())
 }
@@ -65,6 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("explain", matches)) => explain::run(matches),
         Some(("lint", matches)) => lint::run(matches),
         Some(("dane", matches)) => dane::run(matches),
+        Some(("dkim", matches)) => dkim::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("man", matches)) => man::run(matches),
         _ => Ok(ExitCode::from(USAGE)),

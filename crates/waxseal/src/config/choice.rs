@@ -3,6 +3,7 @@
 use transport_policy::{MixedHosts, OnStsError};
 
 use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, Profile, Trust};
+use crate::keys::Subdomains;
 
 /// A type whose values are words in the configuration.
 pub trait Words: Copy + PartialEq + 'static {
@@ -36,6 +37,10 @@ impl Words for OnStsError {
 
 impl Words for DaneUse {
     const ALL: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("off", Self::Off)];
+}
+
+impl Words for Subdomains {
+    const ALL: &'static [(&'static str, Self)] = &[("parent", Self::Parent), ("own", Self::Own)];
 }
 
 impl Words for LogLevel {

@@ -46,7 +46,7 @@ pub use origin::Origin;
 pub use overrides::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides, Scope};
 pub use sample::sample;
 pub use settings::{
-    Config, DaneUse, Dns, Fetch, Http, Line, Log, LogFormat, LogLevel, OnDeadline, ProbeName,
+    Config, DaneUse, Dkim, Dns, Fetch, Http, Line, Log, LogFormat, LogLevel, OnDeadline, ProbeName,
     Profile, Resolver, Sender, Socketmap, Trust,
 };
 pub use show::{show, show_json};

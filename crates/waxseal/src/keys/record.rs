@@ -223,7 +223,8 @@ impl Tags {
         let value = |tag: &str| {
             { tags.iter() }.find(|(name, _)| *name == tag).map(|(_, value)| value.clone())
         };
-        let version_is_first = tags.iter().position(|(name, _)| *name == "v").is_none_or(|at| at == 0);
+        let version_is_first =
+            tags.iter().position(|(name, _)| *name == "v").is_none_or(|at| at == 0);
         if value("v").is_some_and(|version| version != "DKIM1") || !version_is_first {
             return None;
         }
@@ -269,7 +270,8 @@ mod tests {
     use smtp_types::{DnsAnswer, DnsFailure, DnsName, Dnssec, DomainName, RecordData};
 
     fn answer(texts: &[&str]) -> DnsReply {
-        let records = { texts.iter() }.map(|text| RecordData::Txt(text.as_bytes().into())).collect();
+        let records =
+            { texts.iter() }.map(|text| RecordData::Txt(text.as_bytes().into())).collect();
         Ok(DnsAnswer {
             dnssec: Dnssec::Insecure,
             canonical_name: DnsName::parse("a.test").unwrap(),

@@ -122,7 +122,8 @@ impl SelectorPrefix {
                 1 => String::new(),
                 _ => format!("-{number}"),
             };
-            let selector = |letter| Selector(format!("{}{year}{month}{tag}{letter}", self.0).into());
+            let selector =
+                |letter| Selector(format!("{}{year}{month}{tag}{letter}", self.0).into());
             let pair = FreshPair { rsa: selector('r'), ed25519: selector('e') };
             if !is_taken(&pair.rsa) && !is_taken(&pair.ed25519) {
                 return pair;
