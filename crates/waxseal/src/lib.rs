@@ -13,18 +13,22 @@
 //! | [`gate`] | the role: verifies and judges incoming mail, signs outgoing mail | who looks things up |
 //! | [`explain`] | an evaluation as a document, and as text for people | how it is judged |
 //! | [`postfix`] | the Postfix on this machine, and the lines it needs | anything about domains |
+//! | [`keys`] | DKIM keys: made, announced, used, retired | who has sent a message |
+//! | [`crypto`] | the library that hashes, verifies and signs | what is signed, and why |
 //! | [`store`] | one SQLite file: what must outlive the process | any rule of a protocol |
 //! | [`listen`] | sockets: own ones and those of systemd | what is spoken on them |
 //! | [`metrics`] | counters for Prometheus, and health | anything else |
 //!
-//! The rules of the protocols are not here: see the crates `mta-sts`, `smtp-dane` and
+//! The rules of the protocols are not here: see the crates `mta-sts`, `smtp-dane`, `sender-auth` and
 //! `transport-policy`, which do no IO. This crate does all of it, and nothing else.
 
 pub mod answer;
 pub mod cli;
 pub mod config;
+pub mod crypto;
 pub mod explain;
 pub mod gate;
+pub mod keys;
 pub mod listen;
 pub mod metrics;
 pub mod observe;

@@ -8,6 +8,7 @@ mod answering;
 mod banner;
 mod config;
 mod dane;
+mod dkim;
 mod explain;
 mod lint;
 mod looking;
@@ -42,6 +43,7 @@ pub fn command() -> Command {
         .subcommand(lint::command())
         .subcommand(dane::command())
         .subcommand(spf::command())
+        .subcommand(dkim::command())
         .subcommand(config::command())
         .subcommand(man::command())
 }
@@ -69,6 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("lint", matches)) => lint::run(matches),
         Some(("dane", matches)) => dane::run(matches),
         Some(("spf", matches)) => spf::run(matches),
+        Some(("dkim", matches)) => dkim::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("man", matches)) => man::run(matches),
         _ => Ok(ExitCode::from(USAGE)),

@@ -7,6 +7,7 @@ use smtp_types::UnixTime;
 use transport_policy::Settings;
 
 use crate::config::{self, Config, Loaded};
+use crate::keys::{Rules, Schedule};
 use crate::observe::{
     Authorities, FetchSettings, Observer, PolicyFetcher, Probes, Resolver, ResolverSettings, Trust,
     Zone, system_resolver,
@@ -94,4 +95,16 @@ pub(super) fn sender_settings(config: &Config) -> SenderSettings {
         refresh: config.sender.refresh,
         cache_entries: config.sender.cache_entries,
     }
+}
+
+/// The rules by which DKIM keys change.
+pub(super) fn key_rules(config: &Config) -> Rules {
+    let dkim = &config.dkim;
+    let schedule = Schedule {
+        lifetime: dkim.lifetime,
+        announce_before: dkim.announce_before,
+        publish_wait: dkim.publish_wait,
+        retire_after: dkim.retire_after,
+    };
+    Rules { schedule, prefix: dkim.prefix.clone() }
 }

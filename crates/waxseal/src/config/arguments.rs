@@ -45,6 +45,8 @@ fn arg(key: &Key) -> Option<Arg> {
         | Kind::Port(_)
         | Kind::Mode(_)
         | Kind::Duration { .. }
+        | Kind::OptionalDuration { .. }
+        | Kind::Prefix(_)
         | Kind::Choice(_)
         | Kind::Resolver(_)
         | Kind::OptionalName(_)

@@ -4,6 +4,7 @@ use transport_policy::{MixedHosts, OnStsError};
 
 use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, OnFault, Profile, Trust};
 use crate::gate::decide::Action;
+use crate::keys::Subdomains;
 
 /// A type whose values are words in the configuration.
 pub trait Words: Copy + PartialEq + 'static {
@@ -51,6 +52,10 @@ impl Words for Action {
         ("defer", Self::Defer),
         ("reject", Self::Reject),
     ];
+}
+
+impl Words for Subdomains {
+    const ALL: &'static [(&'static str, Self)] = &[("parent", Self::Parent), ("own", Self::Own)];
 }
 
 impl Words for LogLevel {

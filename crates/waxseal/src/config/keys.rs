@@ -61,7 +61,7 @@ impl Key {
             Kind::Number { limits, .. } => {
                 format!(" From {} to {}.", limits.start(), limits.end())
             }
-            Kind::Duration { limits, .. } => format!(
+            Kind::Duration { limits, .. } | Kind::OptionalDuration { limits, .. } => format!(
                 " From {} to {}.",
                 duration::print(*limits.start()),
                 duration::print(*limits.end())
@@ -71,6 +71,7 @@ impl Key {
             | Kind::Switch(_)
             | Kind::Port(_)
             | Kind::Mode(_)
+            | Kind::Prefix(_)
             | Kind::Choice(_)
             | Kind::Resolver(_)
             | Kind::Listen(_)
@@ -513,6 +514,68 @@ pub static KEYS: &[Key] = &[
               and why, and which forwarders are trusted. \"\" is none.",
         hint: None,
         kind: Kind::OptionalPath(|config| &mut config.verdict.local),
+    },
+    Key {
+        name: "dkim.prefix",
+        flag: None,
+        doc: "What the selectors of new keys begin with; the month and a letter follow, as in \
+              wx202611r. Two machines that sign for one domain, each with keys of its own, need \
+              different ones. It has up to 20 lower-case letters, digits and hyphens.",
+        hint: None,
+        kind: Kind::Prefix(|config| &mut config.dkim.prefix),
+    },
+    Key {
+        name: "dkim.subdomains",
+        flag: None,
+        doc: "Who signs for a domain without keys of its own. \"parent\": the nearest domain above \
+              it that has some; DMARC takes that for aligned unless its owner asks for strict \
+              alignment. \"own\": nobody.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.dkim.subdomains),
+    },
+    Key {
+        name: "dkim.lifetime",
+        flag: None,
+        doc: "How long keys sign before the next ones take their place. BSI TR-03182 asks for six \
+              months or a written reason. \"never\": until you ask for new ones.",
+        hint: None,
+        kind: Kind::OptionalDuration {
+            limits: seconds(30 * DAY, 1_100 * DAY),
+            place: |config| &mut config.dkim.lifetime,
+        },
+    },
+    Key {
+        name: "dkim.announce_before",
+        flag: None,
+        doc: "How long before the end of that time the next keys are made. Within it, somebody \
+              has to publish their records.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(DAY, 28 * DAY),
+            place: |config| &mut config.dkim.announce_before,
+        },
+    },
+    Key {
+        name: "dkim.publish_wait",
+        flag: None,
+        doc: "How long the DNS must have shown the next keys before they sign: as long as a \
+              resolver somewhere may remember that there were none.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(HOUR, 14 * DAY),
+            place: |config| &mut config.dkim.publish_wait,
+        },
+    },
+    Key {
+        name: "dkim.retire_after",
+        flag: None,
+        doc: "How long the records of old keys stay after that, for mail that waits in queues. \
+              Then their private keys are deleted, and you are told to remove the records.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(DAY, 90 * DAY),
+            place: |config| &mut config.dkim.retire_after,
+        },
     },
     Key {
         name: "log.level",

@@ -16,10 +16,14 @@ use toml::de::{DeArray, DeInteger, DeValue};
 use super::choice::Choice;
 use super::duration;
 use super::settings::{Config, ProbeName, Resolver, STATE_DIR};
+use crate::keys::SelectorPrefix;
 use crate::listen::ListenAddress;
 
 /// The port of the DNS.
 const DNS_PORT: u16 = 53;
+
+/// The word for a duration without end.
+const NEVER: &str = "never";
 
 /// A kind of setting, with its limits and its place.
 pub(super) enum Kind {
@@ -37,6 +41,13 @@ pub(super) enum Kind {
     Mode(fn(&mut Config) -> &mut u32),
     /// A duration.
     Duration { limits: RangeInclusive<Duration>, place: fn(&mut Config) -> &mut Duration },
+    /// A duration, or `never`.
+    OptionalDuration {
+        limits: RangeInclusive<Duration>,
+        place: fn(&mut Config) -> &mut Option<Duration>,
+    },
+    /// What selectors begin with.
+    Prefix(fn(&mut Config) -> &mut SelectorPrefix),
     /// One word out of a few.
     Choice(fn(&mut Config) -> &mut dyn Choice),
     /// `system` or `ADDR[:PORT]`.
@@ -122,6 +133,19 @@ impl Kind {
                 *place(config) =
                     { found.filter(|found| limits.contains(found)) }.ok_or_else(refusal)?;
             }
+            Self::OptionalDuration { limits, place } => {
+                *place(config) = match text {
+                    Some(NEVER) => None,
+                    _ => {
+                        let found = text.and_then(duration::parse);
+                        let found = found.filter(|found| limits.contains(found));
+                        Some(found.ok_or_else(refusal)?)
+                    }
+                };
+            }
+            Self::Prefix(place) => {
+                *place(config) = text.and_then(SelectorPrefix::parse).ok_or_else(refusal)?;
+            }
             Self::Choice(place) => {
                 if !text.is_some_and(|word| place(config).choose(word)) {
                     return Err(refusal());
@@ -172,6 +196,12 @@ impl Kind {
                 duration::print(*limits.start()),
                 duration::print(*limits.end())
             ),
+            Self::OptionalDuration { limits, .. } => format!(
+                "a duration from \"{}\" to \"{}\", or \"{NEVER}\"",
+                duration::print(*limits.start()),
+                duration::print(*limits.end())
+            ),
+            Self::Prefix(_) => "1 to 20 lower-case letters, digits and hyphens".into(),
             Self::Choice(place) => {
                 let words = place(&mut Config::default()).words();
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
@@ -206,6 +236,11 @@ impl Kind {
             Self::Port(place) => place(&mut config).to_string(),
             Self::Mode(place) => format!("\"{:04o}\"", place(&mut config)),
             Self::Duration { place, .. } => quote(&duration::print(*place(&mut config))),
+            Self::OptionalDuration { place, .. } => match place(&mut config) {
+                Some(duration) => quote(&duration::print(*duration)),
+                None => quote(NEVER),
+            },
+            Self::Prefix(place) => quote(place(&mut config).as_str()),
             Self::Choice(place) => quote(place(&mut config).word()),
             Self::Resolver(place) => quote(&place(&mut config).to_string()),
             Self::Listen(place) => return print_items(place(&mut config)),
@@ -241,6 +276,8 @@ impl Kind {
             }
             Self::Mode(_)
             | Self::Duration { .. }
+            | Self::OptionalDuration { .. }
+            | Self::Prefix(_)
             | Self::Choice(_)
             | Self::Resolver(_)
             | Self::OptionalName(_)

@@ -51,7 +51,7 @@ pub use origin::Origin;
 pub use overrides::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides};
 pub use sample::sample;
 pub use settings::{
-    Config, DaneUse, Dns, Fetch, Gate, Http, Line, Log, LogFormat, LogLevel, OnDeadline, OnFault,
+    Config, DaneUse, Dkim, Dns, Fetch, Gate, Http, Line, Log, LogFormat, LogLevel, OnDeadline, OnFault,
     ProbeName, Profile, Resolver, Sender, Socketmap, Trust, Verdict,
 };
 pub use show::{show, show_json};

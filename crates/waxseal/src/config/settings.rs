@@ -14,6 +14,7 @@ use smtp_types::DomainName;
 use transport_policy::{MixedHosts, OnStsError};
 
 use crate::gate::decide::Matrix;
+use crate::keys::{Schedule, SelectorPrefix, Subdomains};
 use crate::listen::ListenAddress;
 
 /// The folder that a path stands below if it begins with `STATE_DIR/`.
@@ -42,6 +43,8 @@ pub struct Config {
     pub gate: Gate,
     /// `[verdict]`: what happens to incoming mail.
     pub verdict: Verdict,
+    /// `[dkim]`: keys that sign mail, and when they change.
+    pub dkim: Dkim,
     /// `[log]`: what the program says about itself.
     pub log: Log,
 }
@@ -164,6 +167,23 @@ pub struct Verdict {
     pub local: Option<PathBuf>,
 }
 
+/// `[dkim]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dkim {
+    /// What the selectors of new keys begin with.
+    pub prefix: SelectorPrefix,
+    /// Who signs for a domain without keys below one with keys.
+    pub subdomains: Subdomains,
+    /// How old keys get that sign; 30 to 1100 days, or `None` for no end.
+    pub lifetime: Option<Duration>,
+    /// How long before that the next keys are made; 1 to 28 days.
+    pub announce_before: Duration,
+    /// How long the DNS must have shown them before they sign; 1 h to 14 days.
+    pub publish_wait: Duration,
+    /// How long old keys stay in the DNS after that; 1 to 90 days.
+    pub retire_after: Duration,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -177,6 +197,7 @@ impl Default for Config {
     fn default() -> Self {
         let loopback = |port| ListenAddress::Tcp((Ipv4Addr::LOCALHOST, port).into());
         let in_state_dir = |name| ListenAddress::Unix(Path::new(STATE_DIR).join(name));
+        let schedule = Schedule::default();
         Self {
             state_dir: "/var/lib/waxseal".into(),
             profile: Profile::Standard,
@@ -234,6 +255,14 @@ impl Default for Config {
                 help: String::new(),
             },
             verdict: Verdict { matrix: Matrix::default(), local: None },
+            dkim: Dkim {
+                prefix: SelectorPrefix::default(),
+                subdomains: Subdomains::Parent,
+                lifetime: schedule.lifetime,
+                announce_before: schedule.announce_before,
+                publish_wait: schedule.publish_wait,
+                retire_after: schedule.retire_after,
+            },
             log: Log { level: LogLevel::Info, format: LogFormat::Text },
         }
     }

@@ -1,12 +1,14 @@
 //! What only all settings together show: the paths below the state folder, listeners that get in
 //! each other's way, and what is allowed but likely not meant.
 
+use std::time::Duration;
+
 use super::error::{ConfigError, Fault};
 use super::keys::KEYS;
 use super::kind::{Kind, quote};
 use super::load::Loaded;
 use super::origin::Origin;
-use super::settings::{Config, STATE_DIR};
+use super::settings::{Config, Profile, STATE_DIR};
 use crate::listen::{ListenAddress, MAX_UNIX_PATH};
 
 impl Loaded {
@@ -99,6 +101,15 @@ impl Loaded {
         if config.fetch.allow_private {
             warnings.push(
                 "fetch.allow_private: policy hosts may have private addresses; this is for tests"
+                    .into(),
+            );
+        }
+        let six_months = Duration::from_hours(24 * 184);
+        let is_too_long = config.dkim.lifetime.is_none_or(|lifetime| lifetime > six_months);
+        if config.profile == Profile::Bsi && is_too_long {
+            warnings.push(
+                "dkim.lifetime: BSI TR-03182 (03-M) asks for new keys every six months, or for a \
+                 written reason"
                     .into(),
             );
         }

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod deadline;
+mod dkim;
 mod dnssec;
 mod endpoints;
 mod machine_interface;

@@ -158,7 +158,7 @@ fn explain_reads_well_in_80_columns() {
 }
 
 /// Compares with a file, ports replaced by words.
-fn golden(world: &World, name: &str, text: &str) {
+pub(crate) fn golden(world: &World, name: &str, text: &str) {
     for line in text.lines() {
         // One word that is longer than a line cannot be broken.
         let is_one_word = line.split_whitespace().any(|word| word.len() > 60);

@@ -185,7 +185,10 @@ fn parse(line: &str) -> ((String, Rtype), Vec<u8>) {
             let preference = preference.parse::<u16>().unwrap().to_be_bytes();
             [&preference, wire(host).as_slice()].concat()
         }
-        Rtype::TXT => [&[u8::try_from(data.len()).unwrap()], data.as_bytes()].concat(),
+        Rtype::TXT => {
+            let strings = data.as_bytes().chunks(255);
+            strings.flat_map(|one| [&[u8::try_from(one.len()).unwrap()], one].concat()).collect()
+        }
         Rtype::CNAME => wire(data).as_slice().to_vec(),
         Rtype::TLSA => {
             let mut words = data.split(' ');
