@@ -151,7 +151,7 @@ impl FieldsToSign {
     }
 
     /// The names for `h=`, one for each field and one more.
-    fn names(&self, header: &Header) -> Vec<&str> {
+    pub(crate) fn names(&self, header: &Header) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         let lists = [(&self.always, true), (&self.if_present, false)];
         for (list, even_if_absent) in lists {
