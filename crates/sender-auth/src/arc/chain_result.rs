@@ -40,6 +40,19 @@ pub enum Outcome {
     Fail(ChainFailure),
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => write!(f, "the message has no ARC set"),
+            Self::Pass { oldest_pass: 0 } => write!(f, "every seal and every signature holds"),
+            Self::Pass { oldest_pass } => {
+                write!(f, "every seal holds; the message is as it was since instance {oldest_pass}")
+            }
+            Self::Fail(failure) => failure.fmt(f),
+        }
+    }
+}
+
 impl ChainResult {
     /// The chain validation status.
     #[must_use]

@@ -99,8 +99,13 @@ fn print_postfix(out: &mut impl Write, addresses: &[(Role, ListenAddress)]) -> i
 
 /// Text in lines of at most [`WIDTH`] columns, `indent` columns from the left.
 pub(super) fn wrapped(out: &mut impl Write, indent: usize, text: &str) -> io::Result<()> {
-    let mut column = indent;
     write!(out, "{:indent$}", "")?;
+    flow(out, indent, text)
+}
+
+/// Goes on in a line that has `indent` columns already.
+pub(super) fn flow(out: &mut impl Write, indent: usize, text: &str) -> io::Result<()> {
+    let mut column = indent;
     for (index, word) in text.split(' ').enumerate() {
         let width = anstream::adapter::strip_str(word).to_string().chars().count();
         if index > 0 && column + 1 + width > WIDTH {

@@ -13,10 +13,13 @@ use smtp_types::{Finding, Severity};
 const MAX_OCTETS: u64 = 1024 * 1024;
 
 /// The kinds of texts that can be judged, with what judges them.
-const KINDS: [(&str, Linter); 4] = [
+const KINDS: [(&str, Linter); 7] = [
     ("mta-sts-record", |text| mta_sts::lint_record(without_line_end(text))),
     ("mta-sts-policy", mta_sts::lint_policy),
     ("tlsrpt-record", |text| tlsrpt::lint_record(without_line_end(text))),
+    ("spf-record", |text| sender_auth::spf::lint_record(without_line_end(text))),
+    ("dkim-record", |text| sender_auth::dkim::lint_key_record(without_line_end(text))),
+    ("dmarc-record", |text| sender_auth::dmarc::lint_record(without_line_end(text))),
     ("tlsa-record", |text| smtp_dane::lint_tlsa(&String::from_utf8_lossy(text))),
 ];
 

@@ -13,8 +13,11 @@ mod explain;
 mod lint;
 mod looking;
 mod man;
+mod message_file;
 mod serve;
+mod signing;
 mod spf;
+mod verify;
 mod wiring;
 
 use std::ffi::OsString;
@@ -43,6 +46,9 @@ pub fn command() -> Command {
         .subcommand(lint::command())
         .subcommand(dane::command())
         .subcommand(spf::command())
+        .subcommand(verify::command())
+        .subcommand(signing::sign_command())
+        .subcommand(signing::seal_command())
         .subcommand(dkim::command())
         .subcommand(config::command())
         .subcommand(man::command())
@@ -71,6 +77,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("lint", matches)) => lint::run(matches),
         Some(("dane", matches)) => dane::run(matches),
         Some(("spf", matches)) => spf::run(matches),
+        Some(("verify", matches)) => verify::run(matches),
+        Some(("sign", matches)) => signing::run_sign(matches),
+        Some(("seal", matches)) => signing::run_seal(matches),
         Some(("dkim", matches)) => dkim::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("man", matches)) => man::run(matches),
