@@ -292,7 +292,9 @@ impl Rows {
         let what = match self.coarseness {
             Coarseness::Exact => return None,
             Coarseness::Short => "name one signature at most",
-            Coarseness::Network => "name networks (/24 or /48) instead of addresses, no signatures",
+            Coarseness::Network => {
+                "name networks (/24, /48) instead of addresses, and no signatures"
+            }
             Coarseness::Total => "name neither addresses nor signatures",
         };
         Remark::parse(&format!("too many different {which} messages: their rows {what}")).ok()

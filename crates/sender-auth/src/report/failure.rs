@@ -32,6 +32,9 @@ const BOUNDARY: &str = "=_failure";
 /// How many SPF records a report quotes: SPF itself looks up ten more than the first.
 const MAX_SPF_RECORDS: usize = 11;
 
+/// How many signatures a report names.
+const MAX_SIGNATURES: usize = 10;
+
 /// Under which rules the installation runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Profile {
@@ -224,8 +227,8 @@ impl FailureReport<'_> {
         }
         if row.evaluated.spf == DmarcResult::Fail {
             for SpfRecord { domain, text } in self.spf_records.iter().take(MAX_SPF_RECORDS) {
-                let (domain, text) = (printable(domain.as_str()), quoted(text));
-                fields.push_str(&format!("SPF-DNS: txt : {domain} :\r\n {text}\r\n"));
+                let place = format!("SPF-DNS: txt : {} :", printable(domain.as_str()));
+                fields.push_str(&folded(&[place, quoted(text)]));
             }
         }
         fields
@@ -233,22 +236,23 @@ impl FailureReport<'_> {
 
     /// The results as domains only; `smtp.mailfrom` and `header.i` would name persons.
     fn authentication_results(&self) -> String {
-        let row = self.row;
-        let mut results = format!(
-            "Authentication-Results: {};\r\n dmarc=fail header.from={}",
-            self.authserv_id, row.identifiers.header_from
-        );
-        if let Some(auth) = &row.auth_results.spf {
-            let (result, domain) = (auth.result, printable(auth.domain.as_str()));
-            results.push_str(&format!(";\r\n spf={result} smtp.mailfrom={domain}"));
+        let Row { identifiers, auth_results, .. } = self.row;
+        let mut results =
+            Vec::from([format!("dmarc=fail header.from={}", identifiers.header_from)]);
+        if let Some(auth) = &auth_results.spf {
+            let domain = printable(auth.domain.as_str());
+            results.push(format!("spf={} smtp.mailfrom={domain}", auth.result));
         }
-        for auth in row.auth_results.dkim.as_slice().iter().take(10) {
+        for auth in auth_results.dkim.as_slice().iter().take(MAX_SIGNATURES) {
             let (domain, selector) =
                 (printable(auth.domain.as_str()), printable(auth.selector.as_str()));
-            let result = auth.result;
-            results.push_str(&format!(";\r\n dkim={result} header.d={domain} header.s={selector}"));
+            results.push(format!("dkim={} header.d={domain} header.s={selector}", auth.result));
         }
-        results + "\r\n"
+        let last = results.len();
+        let results = results.into_iter().zip(1..);
+        let results = results.map(|(text, n)| if n == last { text } else { text + ";" });
+        let name = format!("Authentication-Results: {};", self.authserv_id);
+        folded(&core::iter::once(name).chain(results).collect::<Vec<_>>())
     }
 
     /// "names that failed to authenticate an aligned identity, or the keyword "none" if none did"
@@ -280,16 +284,33 @@ fn is_failure(auth: &DkimAuth) -> bool {
     !matches!(auth.result, DkimResult::Pass | DkimResult::None)
 }
 
+/// A field of these parts with CRLF, folded only where it would become longer than a line may be
+/// (RFC 5322 §2.1.1): known readers of failure reports take the first line of a field for all of it.
+fn folded(parts: &[String]) -> String {
+    const MAX_LINE: usize = 900;
+    let (mut field, mut line) = (String::new(), 0);
+    for part in parts {
+        let separator = match line {
+            0 => "",
+            _ if line + part.len() > MAX_LINE => "\r\n ",
+            _ => " ",
+        };
+        line = if separator.len() > 1 { part.len() } else { line + part.len() + 1 };
+        field.extend([separator, part]);
+    }
+    field + "\r\n"
+}
+
 /// Text for a field: what is not plain ASCII, or could end a value, becomes `?`.
 fn printable(text: &str) -> String {
     let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | ';' | '(' | ')' | '@');
     text.chars().map(|c| if plain(c) || c == ' ' { c } else { '?' }).collect()
 }
 
-/// `quoted-string` (RFC 5322 §3.2.4) of at most 500 characters.
+/// `quoted-string` (RFC 5322 §3.2.4) of at most 400 characters.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
-    for c in text.chars().take(500) {
+    for c in text.chars().take(400) {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             ' '..='~' => quoted.push(c),

@@ -85,14 +85,21 @@ pub struct Incidents {
     held: BTreeMap<(EmailAddress, Incident), Held>,
     destinations: BTreeMap<EmailAddress, Spent>,
     all: Window,
+    /// When it was last looked for what is old.
+    forgotten: UnixTime,
 }
 
 impl Incidents {
     /// Nothing was reported yet.
     #[must_use]
     pub const fn new(budget: Budget) -> Self {
-        let all = Window::NEW;
-        Self { budget, held: BTreeMap::new(), destinations: BTreeMap::new(), all }
+        Self {
+            budget,
+            held: BTreeMap::new(),
+            destinations: BTreeMap::new(),
+            all: Window::NEW,
+            forgotten: UnixTime(0),
+        }
     }
 
     /// Decides about one failure that one address wants to know of. An incident is told once in an
@@ -132,7 +139,13 @@ impl Incidents {
         left
     }
 
+    /// Looks for what is old once in a minute at most, and only if there is no room: it looks at
+    /// everything that is remembered.
     fn forget(&mut self, now: UnixTime) {
+        if now.since(self.forgotten) < MINUTE {
+            return;
+        }
+        self.forgotten = now;
         if self.held.len() >= MAX_REMEMBERED {
             self.held.retain(|_, held| now.since(held.at) < DAY);
         }

@@ -126,7 +126,7 @@ impl AggregateMail<'_> {
              this purpose, and may be used for no other.\n\n\
              Content: numbers of messages for each sending server, with its IP address, the\n\
              domains that the messages name, and the results of SPF, DKIM and DMARC. There\n\
-             are no addresses of persons, no subjects and no texts in it. {recipients}\n\n\
+             are no addresses of persons, no subjects and no texts in it.\n{recipients}\n\n\
              Ground: the domain asks for reports in its DMARC record (rua). An IP address\n\
              may be personal data; it is told because both sides have a legitimate interest\n\
              in preventing forged mail (GDPR Article 6(1)(f), recital 49). Delete the report\n\

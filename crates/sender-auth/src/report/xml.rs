@@ -15,6 +15,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use smtp_types::DnsName;
+
 use super::aggregate::{
     AuthResults, DkimAuth, EnvelopeTo, Metadata, PolicyPublished, Reason, Record, Report, SpfAuth,
 };
@@ -162,8 +164,8 @@ fn auth_results(xml: &mut Writer, record: &Record) {
     let AuthResults { dkim, spf } = &record.row.auth_results;
     for DkimAuth { domain, selector, result, human_result } in dkim.as_slice() {
         xml.parent("dkim", |xml| {
-            xml.leaf("domain", domain);
-            xml.leaf("selector", selector);
+            xml.leaf("domain", told(domain));
+            xml.leaf("selector", told(selector));
             xml.leaf("result", result);
             xml.optional("human_result", human_result.as_ref());
         });
@@ -172,7 +174,7 @@ fn auth_results(xml: &mut Writer, record: &Record) {
         (Schema::Rfc9990, None) => {}
         (Schema::Rfc9990, Some(SpfAuth { domain, result, human_result })) => {
             xml.parent("spf", |xml| {
-                xml.leaf("domain", domain);
+                xml.leaf("domain", told(domain));
                 xml.leaf("scope", "mfrom");
                 xml.leaf("result", result);
                 xml.optional("human_result", human_result.as_ref());
@@ -180,12 +182,18 @@ fn auth_results(xml: &mut Writer, record: &Record) {
         }
         // "There will always be at least one SPF result", without text for people.
         (Schema::Rfc7489, spf) => xml.parent("spf", |xml| {
-            let from = record.row.identifiers.header_from.as_str();
-            xml.leaf("domain", spf.as_ref().map_or(from, |auth| auth.domain.as_str()));
+            let from = || record.row.identifiers.header_from.to_string();
+            xml.leaf("domain", spf.as_ref().map_or_else(from, |auth| told(&auth.domain)));
             xml.leaf("scope", "mfrom");
             xml.leaf("result", spf.as_ref().map_or(SpfResult::None, |auth| auth.result));
         }),
     }
+}
+
+/// A name that whoever sends has chosen. The DNS allows an `@` in it, a report does not: it could
+/// be an address, and no key and no SPF record stands there.
+fn told(name: &DnsName) -> String {
+    name.as_str().replace('@', "?")
 }
 
 /// An XML document that grows.
