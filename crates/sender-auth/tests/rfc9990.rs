@@ -36,7 +36,7 @@ fn policy() -> PolicyPublished {
 }
 
 /// The report about rows, given as lines of the store.
-fn report_of(policy: PolicyPublished, lines: &[&str]) -> Report {
+fn report_of(policy: &PolicyPublished, lines: &[&str]) -> Report {
     let mut seen = Accumulation::new(Limits::default());
     for line in lines {
         let row = Row::from_line(line).unwrap();
@@ -112,7 +112,7 @@ fn s3_1_counts_are_of_all_messages_also_of_blocked_ones() {
 
 #[test]
 fn s3_1_1_1_the_root_has_the_namespace_and_that_of_rfc_7489_has_none() {
-    let (new, old) = both(&report_of(policy(), &[ROW]));
+    let (new, old) = both(&report_of(&policy(), &[ROW]));
     assert_eq!(new.namespace.as_deref(), Some("urn:ietf:params:xml:ns:dmarc-2.0"));
     assert_eq!(old.namespace, None);
     assert_eq!((new.name.as_str(), old.name.as_str()), ("feedback", "feedback"));
@@ -120,7 +120,7 @@ fn s3_1_1_1_the_root_has_the_namespace_and_that_of_rfc_7489_has_none() {
 
 #[test]
 fn s3_1_1_2_first_level_elements_stand_in_order_and_the_version_is_1_0() {
-    let (new, old) = both(&report_of(policy(), &[ROW, &ROW.replace("192.0.2.1", "2001:db8::1")]));
+    let (new, old) = both(&report_of(&policy(), &[ROW, &ROW.replace("192.0.2.1", "2001:db8::1")]));
     let names: Vec<_> = new.children.iter().map(|child| child.name.as_str()).collect();
     assert_eq!(names, ["version", "report_metadata", "policy_published", "record", "record"]);
     assert_eq!((new.at("version"), old.at("version")), (Some("1.0"), Some("1.0")));
@@ -128,7 +128,7 @@ fn s3_1_1_2_first_level_elements_stand_in_order_and_the_version_is_1_0() {
 
 #[test]
 fn s3_1_1_3_metadata() {
-    let mut report = report_of(policy(), &[ROW]);
+    let mut report = report_of(&policy(), &[ROW]);
     report.metadata.extra_contact_info = Some(text("https://example.net/?a&b"));
     report.metadata.generator = Some(text("Waxseal 0.1"));
     let remark = |text| Remark::parse(text).unwrap();
@@ -152,7 +152,7 @@ fn s3_1_1_3_metadata() {
 
 #[test]
 fn s3_1_1_4_the_period_is_a_day_in_utc_and_periods_do_not_overlap() {
-    let (new, old) = both(&report_of(policy(), &[ROW]));
+    let (new, old) = both(&report_of(&policy(), &[ROW]));
     for feedback in [new, old] {
         assert_eq!(feedback.at("report_metadata/date_range/begin"), Some("1795219200"));
         assert_eq!(feedback.at("report_metadata/date_range/end"), Some("1795305599"));
@@ -165,7 +165,7 @@ fn s3_1_1_5_the_policy_that_was_published() {
     (all.sp, all.np) = (Some(Policy::Quarantine), Some(Policy::None));
     (all.adkim, all.testing) = (AlignmentMode::Strict, Testing::Yes);
     all.fo = [FailureOption::Spf, FailureOption::Any].into();
-    let (new, old) = both(&report_of(all, &[ROW]));
+    let (new, old) = both(&report_of(&all, &[ROW]));
     let published: Vec<_> = new.find("policy_published").unwrap().children.iter().collect();
     let published: Vec<_> =
         published.iter().map(|child| format!("{}={}", child.name, child.text)).collect();
@@ -177,7 +177,7 @@ fn s3_1_1_5_the_policy_that_was_published() {
     assert_eq!(old.at("policy_published/pct"), Some("0"));
     assert_eq!(old.at("policy_published/fo"), Some("1:s"));
 
-    let (new, old) = both(&report_of(policy(), &[ROW]));
+    let (new, old) = both(&report_of(&policy(), &[ROW]));
     for absent in ["sp", "np", "fo"] {
         assert_eq!(new.at(&format!("policy_published/{absent}")), None);
     }
@@ -191,7 +191,7 @@ fn s3_1_1_5_the_policy_that_was_published() {
 #[test]
 fn s3_1_1_7_equal_messages_are_one_record() {
     let other = ROW.replace("s1/pass", "s2/pass");
-    let report = report_of(policy(), &[ROW, ROW, &other]);
+    let report = report_of(&policy(), &[ROW, ROW, &other]);
     let counts: Vec<_> = report.records.iter().map(|record| record.count).collect();
     assert_eq!(counts, [6, 3]);
 }
@@ -208,7 +208,7 @@ fn s3_1_1_8_the_address_is_written_as_the_schema_wants_it() {
         ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"),
     ] {
         let row = Row::new(address.parse().unwrap(), name("example.com"));
-        let report = report_of(policy(), &[&row.to_line()]);
+        let report = report_of(&policy(), &[&row.to_line()]);
         let feedback = valid(&report, Schema::Rfc9990);
         assert_eq!(feedback.at("record/row/source_ip"), Some(written));
     }
@@ -217,18 +217,18 @@ fn s3_1_1_8_the_address_is_written_as_the_schema_wants_it() {
 #[test]
 fn s3_1_1_9_an_override_of_failing_mail_has_a_reason() {
     let without = "r1 exact 192.0.2.1 example.com - - none fail fail - - -";
-    let (new, old) = both(&report_of(policy(), &[without]));
+    let (new, old) = both(&report_of(&policy(), &[without]));
     for feedback in [new, old] {
         assert_eq!(feedback.at("record/row/policy_evaluated/reason/type"), Some("other"));
     }
     let applied = "r1 exact 192.0.2.1 example.com - - reject fail fail - - -";
-    let (new, _) = both(&report_of(policy(), &[applied]));
+    let (new, _) = both(&report_of(&policy(), &[applied]));
     assert_eq!(new.find("record/row/policy_evaluated/reason"), None);
 }
 
 #[test]
 fn s3_1_1_9_pass_is_a_disposition_of_its_own_and_none_in_rfc_7489() {
-    let (new, old) = both(&report_of(policy(), &[ROW]));
+    let (new, old) = both(&report_of(&policy(), &[ROW]));
     assert_eq!(new.at("record/row/policy_evaluated/disposition"), Some("pass"));
     assert_eq!(old.at("record/row/policy_evaluated/disposition"), Some("none"));
 }
@@ -236,21 +236,21 @@ fn s3_1_1_9_pass_is_a_disposition_of_its_own_and_none_in_rfc_7489() {
 #[test]
 fn s3_1_1_10_identifiers_are_domains_and_a_null_return_path_is_empty() {
     let line = "r1 exact 192.0.2.1 mail.example.com - rcpt.test none fail fail other - -";
-    let (new, old) = both(&report_of(policy(), &[line]));
+    let (new, old) = both(&report_of(&policy(), &[line]));
     for feedback in [new, old] {
         assert_eq!(feedback.at("record/identifiers/header_from"), Some("mail.example.com"));
         assert_eq!(feedback.at("record/identifiers/envelope_from"), Some(""));
         assert_eq!(feedback.at("record/identifiers/envelope_to"), Some("rcpt.test"));
     }
     // Withheld by default.
-    let (new, _) = both(&report_of(policy(), &[ROW]));
+    let (new, _) = both(&report_of(&policy(), &[ROW]));
     assert_eq!(new.find("record/identifiers/envelope_to"), None);
 }
 
 #[test]
 fn s3_1_1_11_spf_may_be_missing_and_rfc_7489_cannot_do_without() {
     let line = "r1 exact 192.0.2.1 example.com - - none fail fail other - -";
-    let (new, old) = both(&report_of(policy(), &[line]));
+    let (new, old) = both(&report_of(&policy(), &[line]));
     assert_eq!(new.find("record/auth_results").unwrap().children, []);
     assert_eq!(old.at("record/auth_results/spf/domain"), Some("example.com"));
     assert_eq!(old.at("record/auth_results/spf/result"), Some("none"));
@@ -263,7 +263,7 @@ fn s3_1_1_12_every_signature_has_its_selector_and_result() {
         "r1 exact 192.0.2.1 example.com - - none fail fail other {} -",
         words.collect::<Vec<_>>().join(",")
     );
-    let (new, _) = both(&report_of(policy(), &[&line]));
+    let (new, _) = both(&report_of(&policy(), &[&line]));
     let auth_results = new.find("record/auth_results").unwrap();
     let results: Vec<_> = auth_results.all("dkim").map(|dkim| dkim.at("result").unwrap()).collect();
     let expected = ["none", "pass", "fail", "policy", "neutral", "temperror", "permerror"];
@@ -277,7 +277,7 @@ fn s3_1_1_13_the_scope_of_spf_is_mfrom() {
         let line = format!(
             "r1 exact 192.0.2.1 example.com - - none fail fail other - h.test/{result}/why"
         );
-        let (new, old) = both(&report_of(policy(), &[&line]));
+        let (new, old) = both(&report_of(&policy(), &[&line]));
         assert_eq!(new.at("record/auth_results/spf/scope"), Some("mfrom"));
         assert_eq!(new.at("record/auth_results/spf/result"), Some(result.as_str()));
         assert_eq!(new.at("record/auth_results/spf/human_result"), Some("why"));
@@ -288,7 +288,7 @@ fn s3_1_1_13_the_scope_of_spf_is_mfrom() {
 #[test]
 fn s3_1_2_each_from_domain_has_its_own_record() {
     let foo = ROW.replace("192.0.2.1 example.com", "192.0.2.1 foo.example.com");
-    let report = report_of(policy(), &[ROW, &foo]);
+    let report = report_of(&policy(), &[ROW, &foo]);
     let feedback = valid(&report, Schema::Rfc9990);
     let domains: Vec<_> =
         feedback.all("record").map(|one| one.at("identifiers/header_from").unwrap()).collect();
@@ -313,7 +313,7 @@ fn s3_1_3_at_most_100_signatures_the_best_first() {
         signature(902, DkimResult::Pass, SignatureAlignment::Relaxed),
         signature(903, DkimResult::Pass, SignatureAlignment::Strict),
     ]));
-    let feedback = valid(&report_of(policy(), &[&row.to_line()]), Schema::Rfc9990);
+    let feedback = valid(&report_of(&policy(), &[&row.to_line()]), Schema::Rfc9990);
     let all: Vec<_> = feedback.find("record/auth_results").unwrap().all("dkim").collect();
     assert_eq!(all.len(), 100);
     let first: Vec<_> = all.iter().take(4).map(|dkim| dkim.at("domain").unwrap()).collect();
@@ -322,7 +322,7 @@ fn s3_1_3_at_most_100_signatures_the_best_first() {
 
 #[test]
 fn s3_1_4_the_unique_id_is_the_report_id_or_is_not_there() {
-    let mut report = report_of(policy(), &[ROW]);
+    let mut report = report_of(&policy(), &[ROW]);
     let receiver = name("mail.receiver.example");
     let expected = "mail.receiver.example!example.com!1795219200!1795305599.xml.gz";
     assert_eq!(file_name(&report, &receiver), expected);
@@ -352,7 +352,7 @@ fn s3_1_5_rows_that_were_made_coarser_are_told_as_an_error() {
 fn s3_1_6_every_reason_has_a_word_in_both_forms() {
     for kind in ReasonType::ALL {
         let line = format!("r1 exact 192.0.2.1 example.com - - none fail fail {kind}/why - -");
-        let (new, old) = both(&report_of(policy(), &[&line]));
+        let (new, old) = both(&report_of(&policy(), &[&line]));
         let reason = |feedback: &Element| {
             let reason = feedback.find("record/row/policy_evaluated/reason").unwrap();
             format!("{} {}", reason.at("type").unwrap(), reason.at("comment").unwrap())
@@ -394,7 +394,7 @@ fn mail_of(report: &Report, gzipped: &[u8]) -> String {
 
 #[test]
 fn s3_5_2_the_subject_names_domain_submitter_and_report() {
-    let report = report_of(policy(), &[ROW]);
+    let report = report_of(&policy(), &[ROW]);
     assert_eq!(
         subject(&report, &name("mx.example.net")).replace("\r\n ", " "),
         "Report Domain: example.com Submitter: mx.example.net \
@@ -404,7 +404,7 @@ fn s3_5_2_the_subject_names_domain_submitter_and_report() {
 
 #[test]
 fn s3_5_2_the_mail_is_mime_with_a_gzip_attachment() {
-    let mut report = report_of(policy(), &[ROW]);
+    let mut report = report_of(&policy(), &[ROW]);
     report.metadata.org_name = text("Receiver");
     let mail = mail_of(&report, b"\x1f\x8b0123456789");
     let (header, body) = mail.split_once("\r\n\r\n").unwrap();
@@ -434,7 +434,7 @@ fn s3_5_2_the_mail_is_mime_with_a_gzip_attachment() {
 #[test]
 fn s3_5_2_lines_stay_short_for_the_longest_names() {
     let long = vec!["a".repeat(49); 5].join(".");
-    let mut report = report_of(PolicyPublished::new(name(&long), Policy::None), &[ROW]);
+    let mut report = report_of(&PolicyPublished::new(name(&long), Policy::None), &[ROW]);
     report.metadata.report_id =
         ReportId::of_day(report.day, &name(&long), "node1", &name(&long)).unwrap();
     report.metadata.org_name = text(&"ö".repeat(500));
@@ -445,7 +445,7 @@ fn s3_5_2_lines_stay_short_for_the_longest_names() {
 
 #[test]
 fn s3_5_2_a_mail_that_is_too_large_is_not_made() {
-    let report = report_of(policy(), &[ROW]);
+    let report = report_of(&policy(), &[ROW]);
     let to = EmailAddress::parse("rua@example.com").unwrap();
     let id = ReportId::parse("a").unwrap();
     let letter = Letter { from: &report.metadata.email, to: &to, date: NOW, message_id: &id };
@@ -469,21 +469,21 @@ fn s3_5_2_a_mail_that_is_too_large_is_not_made() {
 
 #[test]
 fn s3_5_2_nobody_answers_it_and_it_arrives_although_tls_is_broken() {
-    let mail = mail_of(&report_of(policy(), &[ROW]), b"");
+    let mail = mail_of(&report_of(&policy(), &[ROW]), b"");
     assert!(mail.contains("\r\nAuto-Submitted: auto-generated\r\n")); // RFC 3834 §5
     assert!(mail.contains("\r\nTLS-Required: No\r\n")); // RFC 8689 §3
 }
 
 #[test]
 fn s7_2_purpose_and_ground_are_said_and_nobody_is_named() {
-    let mut report = report_of(policy(), &[ROW]);
+    let mut report = report_of(&policy(), &[ROW]);
     report.metadata.org_name = text("Receiver");
     let mail = mail_of(&report, b"");
     for said in ["Purpose:", "may be used for no other", "GDPR", "It names no recipients"] {
         assert!(mail.contains(said), "{said}");
     }
     let switched_on = ROW.replace("example.com - pass", "example.com rcpt.test pass");
-    let mut report = report_of(policy(), &[&switched_on]);
+    let mut report = report_of(&policy(), &[&switched_on]);
     report.metadata.org_name = text("Receiver");
     assert!(mail_of(&report, b"").contains("It names the domains of recipients"));
 }
@@ -492,7 +492,7 @@ fn s7_2_purpose_and_ground_are_said_and_nobody_is_named() {
 fn s8_what_a_sender_writes_cannot_leave_its_element() {
     let line = "r1 exact 192.0.2.1 example.com - - none fail fail other/%3C%2Fcomment%3E%3Cx%3E \
                 %3C%21--%26.test/%5D%5D%3E/fail %22%27.test/fail";
-    let (new, old) = both(&report_of(policy(), &[line]));
+    let (new, old) = both(&report_of(&policy(), &[line]));
     for feedback in [new, old] {
         assert_eq!(feedback.at("record/auth_results/dkim/domain"), Some("<!--&.test"));
         assert_eq!(feedback.at("record/auth_results/dkim/selector"), Some("]]>"));

@@ -16,6 +16,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -249,6 +250,15 @@ impl Looks {
     }
 }
 
+/// For a header field or a line of a log: `forwarded (known-forwarder, list-fields)`.
+impl fmt::Display for Looks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let evidence: Vec<String> = self.evidence().map(ToString::to_string).collect();
+        f.write_str(self.as_str())?;
+        if evidence.is_empty() { Ok(()) } else { write!(f, " ({})", evidence.join(", ")) }
+    }
+}
+
 fn proven(signs: Signs<'_>) -> impl Iterator<Item = Evidence> {
     let arc = match signs.arc {
         ArcSign::PassedBefore { sealer } => Some(Evidence::TrustedArc { sealer: sealer.clone() }),
@@ -290,7 +300,6 @@ fn claimed(signs: Signs<'_>) -> impl Iterator<Item = Evidence> {
 mod tests {
     use super::*;
     use crate::HeaderField;
-    use alloc::string::ToString;
 
     fn header(fields: &[&str]) -> Header {
         fields.iter().map(|field| HeaderField::parse(field.as_bytes()).unwrap()).collect()
@@ -298,8 +307,11 @@ mod tests {
 
     fn check(signs: Signs<'_>, looks: &str, evidence: &str, reason: Option<ReasonType>) {
         let found = Looks::of(signs);
-        let shown: Vec<_> = found.evidence().map(ToString::to_string).collect();
-        assert_eq!((found.as_str(), shown.join(" ").as_str()), (looks, evidence), "{signs:?}");
+        let shown = match evidence {
+            "" => looks.to_string(),
+            _ => format!("{looks} ({})", evidence.replace(' ', ", ")),
+        };
+        assert_eq!(found.to_string(), shown, "{signs:?}");
         let comment = found.reason().map(|reason| {
             assert!(reason.comment.is_some());
             reason.kind

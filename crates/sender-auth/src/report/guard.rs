@@ -176,9 +176,20 @@ pub struct ReportAddresses {
     pub intakes: Vec<EmailAddress>,
 }
 
+/// Who handed a message over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Client {
+    /// A program or server of this installation, known by its address or because it logged in.
+    Own,
+    /// Anyone else.
+    Other,
+}
+
 /// The envelope of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'e> {
+    /// Who handed it over.
+    pub client: Client,
     /// The return path; `None` if it is null.
     pub mail_from: Option<&'e EmailAddress>,
     /// The recipients.
@@ -187,12 +198,14 @@ pub struct Envelope<'e> {
 
 /// What kind of message it is.
 ///
-/// Our reporter is known by the return path that it uses; others can write that, too, and gain
-/// that their mail is not reported. A report of others is known by the address to which it came,
-/// or by its form: generated (RFC 3834 §5), and a type or subject that only reports have.
+/// Our reporter is known by its return path, and by handing the message over itself: a forger could
+/// write that return path, too, and would hide from reports. A report of others is known by the
+/// address to which it came, or by its form: generated (RFC 3834 §5), and a type or subject that
+/// only reports have.
 #[must_use]
 pub fn kind(envelope: Envelope<'_>, header: &Header, own: &ReportAddresses) -> Kind {
-    if envelope.mail_from.is_some_and(|from| is_one_of(from, &own.senders)) {
+    let from_reporter = envelope.mail_from.is_some_and(|from| is_one_of(from, &own.senders));
+    if from_reporter && envelope.client == Client::Own {
         return Kind::OwnReport;
     }
     let any_to = |own: &[EmailAddress]| envelope.recipients.iter().any(|to| is_one_of(to, own));
@@ -293,7 +306,7 @@ mod tests {
         EmailAddress::parse(text).unwrap()
     }
 
-    fn kind_of(mail_from: &str, to: &str, header: &[&str]) -> Kind {
+    fn kind_of(client: Client, mail_from: &str, to: &str, header: &[&str]) -> Kind {
         let own = ReportAddresses {
             senders: alloc::vec![address("rpt@reports.example.net")],
             intakes: alloc::vec![address("dmarc@example.net"), address("a+b@example.net")],
@@ -301,11 +314,8 @@ mod tests {
         let header: Header =
             header.iter().map(|field| HeaderField::parse(field.as_bytes()).unwrap()).collect();
         let mail_from = (!mail_from.is_empty()).then(|| address(mail_from));
-        let envelope = Envelope {
-            mail_from: mail_from.as_ref(),
-            recipients: &[address("x@y.test"), address(to)],
-        };
-        kind(envelope, &header, &own)
+        let recipients = &[address("x@y.test"), address(to)];
+        kind(Envelope { client, mail_from: mail_from.as_ref(), recipients }, &header, &own)
     }
 
     #[test]
@@ -315,8 +325,6 @@ mod tests {
         let failure = "Content-Type: multipart/report; report-type=\"Feedback-Report\"";
         for (mail_from, to, header, expected) in [
             ("a@b.test", "c@example.net", &[][..], Kind::Ordinary),
-            ("RPT+17@reports.example.net", "c@example.net", &[], Kind::OwnReport),
-            ("rpt@reports.example.net", "dmarc@example.net", &[], Kind::OwnReport),
             ("rpt@example.net", "c@example.net", &[], Kind::Ordinary),
             ("a@b.test", "DMARC+x@example.net", &[], Kind::Report),
             ("a@b.test", "a+b@example.net", &[], Kind::Report),
@@ -332,7 +340,23 @@ mod tests {
             ("a@b.test", "c@example.net", &[failure, "Auto-submitted: NO"], Kind::Ordinary),
             ("a@b.test", "c@example.net", &[generated, "Subject: Report"], Kind::Ordinary),
         ] {
-            assert_eq!(kind_of(mail_from, to, header), expected, "{mail_from} {to} {header:?}");
+            let found = kind_of(Client::Other, mail_from, to, header);
+            assert_eq!(found, expected, "{mail_from} {to} {header:?}");
         }
+    }
+
+    #[test]
+    fn only_our_own_reporter_is_our_reporter() {
+        let of = |client, mail_from, to| kind_of(client, mail_from, to, &[]);
+        let (rpt, plain) = ("RPT+17@reports.example.net", "c@example.net");
+        assert_eq!(of(Client::Own, rpt, plain), Kind::OwnReport);
+        assert_eq!(
+            of(Client::Own, "rpt@reports.example.net", "dmarc@example.net"),
+            Kind::OwnReport
+        );
+        assert_eq!(of(Client::Own, "a@example.net", plain), Kind::Ordinary);
+        // Forged: it is told as any other message.
+        assert_eq!(of(Client::Other, rpt, plain), Kind::Ordinary);
+        assert_eq!(of(Client::Other, rpt, "dmarc@example.net"), Kind::Report);
     }
 }

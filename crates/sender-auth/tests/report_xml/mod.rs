@@ -45,7 +45,7 @@ pub(crate) fn read(document: &str) -> Result<Element, String> {
 }
 
 fn element(text: &str) -> Result<(Element, &str), String> {
-    let inside = text.strip_prefix('<').ok_or_else(|| format!("no element: {:.40}", text))?;
+    let inside = text.strip_prefix('<').ok_or_else(|| format!("no element: {text:.40}"))?;
     let (tag, mut rest) = inside.split_once('>').ok_or("an open tag")?;
     let (name, namespace) = match tag.split_once(' ') {
         None => (tag, None),
