@@ -17,6 +17,7 @@
 mod authres;
 mod dane;
 mod milter;
+mod dmarc_report;
 mod mta_sts_texts;
 mod names;
 mod settings;
@@ -26,6 +27,7 @@ mod tlsrpt_texts;
 pub use authres::authentication_results;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use milter::{milter_field, milter_packet, milter_session};
+pub use dmarc_report::{dmarc_failure_report, dmarc_report_row};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};
@@ -44,7 +46,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -55,6 +57,8 @@ pub const TARGETS: [Target; 18] = [
     Target { name: "tlsa_rdata", from: "the DNS", run: tlsa_rdata },
     Target { name: "dane_chain", from: "a mail server and the DNS", run: dane_chain },
     Target { name: "tlsrpt_record", from: "the DNS", run: tlsrpt_record },
+    Target { name: "dmarc_report_row", from: "the store", run: dmarc_report_row },
+    Target { name: "dmarc_failure_report", from: "anyone", run: dmarc_failure_report },
     Target { name: "netstring", from: "a client of the socket", run: netstring },
     Target { name: "socketmap_reply", from: "a policy host", run: socketmap_reply },
     Target {
