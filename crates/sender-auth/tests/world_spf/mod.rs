@@ -86,6 +86,6 @@ fn record(record_type: &str, data: &str) -> RecordData {
             let exchange = (data != ".").then(|| DomainName::parse(data).unwrap());
             RecordData::Mx(Mx { preference: 10, exchange })
         }
-        other => panic!("{other}?"),
+        other => unreachable!("{other}?"),
     }
 }
