@@ -22,6 +22,7 @@ mod mta_sts_texts;
 mod names;
 mod settings;
 mod socketmap;
+mod spf;
 mod tlsrpt_texts;
 
 pub use authres::authentication_results;
@@ -32,6 +33,7 @@ pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};
 pub use socketmap::{netstring, socketmap_reply};
+pub use spf::{spf_evaluation, spf_explanation, spf_record};
 pub use tlsrpt_texts::tlsrpt_record;
 
 /// A target with its name, which is also that of its corpus.
@@ -46,7 +48,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 23] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -59,6 +61,9 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "tlsrpt_record", from: "the DNS", run: tlsrpt_record },
     Target { name: "dmarc_report_row", from: "the store", run: dmarc_report_row },
     Target { name: "dmarc_failure_report", from: "anyone", run: dmarc_failure_report },
+    Target { name: "spf_record", from: "the DNS", run: spf_record },
+    Target { name: "spf_explanation", from: "the DNS", run: spf_explanation },
+    Target { name: "spf_evaluation", from: "a client and the DNS", run: spf_evaluation },
     Target { name: "netstring", from: "a client of the socket", run: netstring },
     Target { name: "socketmap_reply", from: "a policy host", run: socketmap_reply },
     Target {

@@ -190,12 +190,12 @@ impl fmt::Display for Step {
                 };
                 write!(f, "{directive} {outcome}")?;
                 match directive.mechanism.looks_up() {
-                    true => write!(f, " ({lookups} look-ups so far, {void_lookups} found nothing)"),
+                    true => write!(f, " (look-ups so far: {lookups}, void: {void_lookups})"),
                     false => Ok(()),
                 }
             }
             Event::Redirected { lookups } => {
-                write!(f, "no mechanism matches, redirect counts ({lookups} look-ups so far)")
+                write!(f, "no mechanism matches, redirect counts (look-ups so far: {lookups})")
             }
             Event::Ended { domain, result } => write!(f, "{domain} says {result}"),
             Event::Unexplained { why } => write!(f, "no explanation: {why}"),
