@@ -18,6 +18,7 @@ mod authres;
 mod dane;
 mod milter;
 mod dmarc_report;
+mod dmarc;
 mod mta_sts_texts;
 mod names;
 mod settings;
@@ -29,6 +30,7 @@ pub use authres::authentication_results;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use milter::{milter_field, milter_packet, milter_session};
 pub use dmarc_report::{dmarc_failure_report, dmarc_report_row};
+pub use dmarc::{dmarc_author, dmarc_evaluation, dmarc_record, dmarc_report_uri};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};
@@ -48,7 +50,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 23] = [
+pub const TARGETS: [Target; 27] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -64,6 +66,10 @@ pub const TARGETS: [Target; 23] = [
     Target { name: "spf_record", from: "the DNS", run: spf_record },
     Target { name: "spf_explanation", from: "the DNS", run: spf_explanation },
     Target { name: "spf_evaluation", from: "a client and the DNS", run: spf_evaluation },
+    Target { name: "dmarc_record", from: "the DNS", run: dmarc_record },
+    Target { name: "dmarc_author", from: "the sender of a message", run: dmarc_author },
+    Target { name: "dmarc_report_uri", from: "the DNS", run: dmarc_report_uri },
+    Target { name: "dmarc_evaluation", from: "the DNS", run: dmarc_evaluation },
     Target { name: "netstring", from: "a client of the socket", run: netstring },
     Target { name: "socketmap_reply", from: "a policy host", run: socketmap_reply },
     Target {
