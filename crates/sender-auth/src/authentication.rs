@@ -48,9 +48,11 @@ impl<S: Sha256> Incoming<S> {
         }
     }
 
-    /// The keys to ask the DNS for, which may be done while the body comes.
-    pub fn questions(&self) -> impl Iterator<Item = DnsQuestion> {
-        self.dkim.questions().cloned().chain(self.arc.questions())
+    /// What can be looked up while the body comes.
+    #[must_use]
+    pub fn early(&self) -> Early {
+        let keys = self.dkim.questions().cloned().chain(self.arc.questions());
+        Early { author: self.author.clone(), keys: keys.collect() }
     }
 
     /// Takes the next piece of the body, its lines ended by CRLF, cut anywhere.
@@ -63,6 +65,32 @@ impl<S: Sha256> Incoming<S> {
     #[must_use]
     pub fn finish(self) -> Received {
         Received { author: self.author, dkim: self.dkim.finish(), arc: self.arc.finish() }
+    }
+}
+
+/// What can be looked up before the body is known: all but little of what the whole takes.
+#[derive(Clone, Debug)]
+pub struct Early {
+    author: Author,
+    keys: Vec<DnsQuestion>,
+}
+
+impl Early {
+    /// Evaluates as far as that goes without the body, and forgets the results: whoever calls it is
+    /// after the answers in [`Known`].
+    ///
+    /// # Errors
+    /// What must be looked up.
+    pub fn evaluate(
+        &self,
+        known: &Known,
+        client: Option<spf::Client<'_>>,
+        receiver: &spf::Receiver<'_>,
+        limits: &Limits,
+    ) -> Result<(), Need> {
+        let keys = all(self.keys.iter().map(|question| known.dns(question)));
+        let walks = all(self.author.domains().iter().map(|domain| dmarc::walk(known, domain)));
+        both(both(connection(known, client, receiver, limits), keys), walks).map(|_| ())
     }
 }
 

@@ -38,7 +38,7 @@ pub mod spf;
 mod statement;
 mod tag_list;
 
-pub use authentication::{Authentication, Incoming, Limits, Received};
+pub use authentication::{Authentication, Early, Incoming, Limits, Received};
 pub use header::{Header, HeaderField, HeaderFieldError};
 pub use message::{HeaderLimits, MessageError, MessageReader, Part};
 pub use statement::statement;

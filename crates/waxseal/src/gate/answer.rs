@@ -1,0 +1,109 @@
+//! What the client is told when its message is not taken: which domain, which check, and where to
+//! find help (ledger S2-24). Pure.
+
+use sender_auth::Authentication;
+
+use super::decide::{Action, Decision, Reason};
+use super::milter::Refusal;
+use super::milter::refusal::MAX_LINE_OCTETS;
+
+/// The reply for a message that is refused or deferred; `None` for any other.
+#[must_use]
+pub fn refusal(
+    decision: &Decision,
+    authentication: &Authentication,
+    help: &str,
+) -> Option<Refusal> {
+    let code = match decision.action {
+        Action::Reject => 550,
+        Action::Defer => 451,
+        Action::Accept | Action::Quarantine => return None,
+    };
+    let status = status(&decision.reason, decision.action);
+    let mut lines = vec![line(&what(decision, authentication))];
+    lines.extend(checks(decision, authentication).map(|text| line(&text)));
+    if !help.trim().is_empty() {
+        lines.push(line(help));
+    }
+    Refusal::new(code, status, &lines.join("\n")).ok()
+}
+
+/// The reply for a message that is refused for what is in it.
+#[must_use]
+pub fn refused_attachment(cause: &str, help: &str) -> Option<Refusal> {
+    let mut lines = vec![line(&format!("This kind of attachment is not taken here: {cause}"))];
+    if !help.trim().is_empty() {
+        lines.push(line(help));
+    }
+    Refusal::new(550, "5.7.1", &lines.join("\n")).ok()
+}
+
+/// The enhanced status code (RFC 7372 §3; RFC 3463 §3.5 for the DNS).
+const fn status(reason: &Reason, action: Action) -> &'static str {
+    match (reason, action) {
+        (Reason::Temperror, Action::Defer) => "4.4.3",
+        (Reason::SpfFail, Action::Reject) => "5.7.23",
+        (Reason::SpfFail, _) => "4.7.23",
+        (Reason::NoAuthor | Reason::SeveralAuthors, Action::Reject) => "5.6.0",
+        (_, Action::Reject) => "5.7.26",
+        (_, _) => "4.7.26",
+    }
+}
+
+fn what(decision: &Decision, authentication: &Authentication) -> String {
+    let domains: Vec<_> =
+        authentication.author.domains().iter().map(ToString::to_string).collect();
+    let domains = domains.join(", ");
+    match &decision.reason {
+        Reason::NoAuthor => match authentication.author.fault() {
+            Some(fault) => format!("The message has no author that can be read: {fault}"),
+            None => "The message has no author that can be read".to_owned(),
+        },
+        Reason::SeveralAuthors => format!("The message has authors in several domains: {domains}"),
+        Reason::Asked(_) => format!(
+            "DMARC: this message says that it is from {domains}, and neither SPF nor DKIM confirms \
+             it; the owner of that domain asks for its refusal"
+        ),
+        Reason::SpfFail => format!(
+            "SPF: this address must not send mail for {}",
+            authentication
+                .spf
+                .as_ref()
+                .and_then(|spf| spf.mail_from.domain.as_ref())
+                .map_or("this domain", |domain| domain.as_str())
+        ),
+        Reason::Temperror => {
+            format!("DMARC: the DNS of {domains} does not answer; please try again later")
+        }
+        Reason::Local(_) => {
+            format!("Mail from {domains} is taken here only if SPF or DKIM confirm its origin")
+        }
+        Reason::Passed | Reason::NoPolicy | Reason::Vouched(_) => {
+            "The message is not taken".to_owned()
+        }
+    }
+}
+
+/// What each check has found; nothing if there was no author to check.
+fn checks(decision: &Decision, authentication: &Authentication) -> impl Iterator<Item = String> {
+    let checked = !matches!(decision.reason, Reason::NoAuthor | Reason::SeveralAuthors);
+    let spf = authentication.spf.as_ref().map(|spf| format!("SPF: {}", spf.mail_from));
+    let dkim = match authentication.dkim.as_slice() {
+        [] => vec!["DKIM: none: the message is not signed".to_owned()],
+        signatures => signatures
+            .iter()
+            .take(3)
+            .map(|one| {
+                let domain = one.domain.as_ref().map_or("?", |domain| domain.as_str());
+                format!("DKIM: {}: {domain}: {}", one.result().as_str(), one.reason)
+            })
+            .collect(),
+    };
+    spf.into_iter().chain(dkim).filter(move |_| checked)
+}
+
+/// A line that may stand in an SMTP reply: what a stranger has chosen is made printable, and cut.
+fn line(text: &str) -> String {
+    let printable = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' });
+    printable.take(MAX_LINE_OCTETS).collect()
+}

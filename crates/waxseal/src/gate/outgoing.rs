@@ -1,0 +1,104 @@
+//! Mail of ours, on its way out: it is signed by every active key of its author's domain.
+
+use std::sync::Arc;
+
+use sender_auth::dkim::{
+    BodyHash, Canonicalization, SignOptions, SignWith, Signature, Signer, not_strict,
+};
+use sender_auth::dmarc::{Author, AuthorDomain};
+use sender_auth::crypto::Crypto;
+use sender_auth::{Header, HeaderField};
+
+use super::milter::{Envelope, Verdict};
+use super::role::{Shared, on_top, remove_all};
+use super::seal;
+use crate::crypto::{AwsLc, SigningKey};
+use crate::keys::DomainSigner;
+
+type Hash = <AwsLc as Crypto>::Sha256;
+
+/// A message of ours whose body is still coming.
+pub(super) struct Outgoing {
+    header: Header,
+    signer: Option<Arc<DomainSigner>>,
+    body: BodyHash<Hash>,
+}
+
+impl Outgoing {
+    pub(super) fn new(shared: &Shared, header: Header) -> Self {
+        let author = Author::read(&header);
+        let signer = match author.domain() {
+            AuthorDomain::One(domain) => shared.parts.signers.current().signer(domain).cloned(),
+            AuthorDomain::Several(_) | AuthorDomain::Unclear(_) => None,
+        };
+        let signer = signer.filter(|signer| !is_signed(&header, signer));
+        let body =
+            BodyHash::new(Canonicalization::Relaxed, None, shared.parts.crypto.sha256());
+        Self { header, signer, body }
+    }
+
+    pub(super) fn body(&mut self, octets: &[u8]) {
+        if self.signer.is_some() {
+            self.body.push(octets);
+        }
+    }
+
+    pub(super) fn verdict(self, shared: &Shared, envelope: &Envelope) -> Verdict {
+        let Self { header, signer, body } = self;
+        let mut changes = remove_all(&header, seal::FIELD);
+        let Some(signer) = signer else {
+            shared.counters.count_unsigned();
+            return Verdict::Accept { changes };
+        };
+        let crypto = &*shared.parts.crypto;
+        let with = signer
+            .keys
+            .iter()
+            .map(|key| SignWith {
+                domain: signer.domain.clone(),
+                selector: key.selector.clone(),
+                key: &key.key,
+            })
+            .collect::<Vec<SignWith<'_, SigningKey>>>();
+        let options = SignOptions::new(shared.parts.clock.now());
+        let signed = Signer::new(&header, crypto, with, options)
+            .and_then(|signing| signing.finish_with(&body.finish()));
+        let queue_id = queue_id(envelope);
+        match signed {
+            Ok(fields) => {
+                shared.counters.count_signed();
+                let lapses: Vec<_> = not_strict(&header).iter().map(ToString::to_string).collect();
+                if !lapses.is_empty() {
+                    // TR-03182-04-M: only what is strictly RFC 5322 should be signed. To refuse it
+                    // would lose mail; so whoever writes it is told of.
+                    tracing::warn!(%queue_id, "signed a message that is not strict: {}", lapses.join("; "));
+                }
+                changes.extend(fields.iter().rev().filter_map(on_top));
+                tracing::info!(%queue_id, domain = %signer.domain, "signed");
+                Verdict::Accept { changes }
+            }
+            Err(error) => {
+                tracing::error!(%queue_id, domain = %signer.domain, %error, "not signed");
+                shared.fault()
+            }
+        }
+    }
+}
+
+/// Whether the message has a signature by one of these keys already: a report of ours, or a message
+/// that came by a content filter.
+fn is_signed(header: &Header, signer: &DomainSigner) -> bool {
+    let is_ours = |field: &HeaderField| {
+        Signature::parse(field).is_ok_and(|signature| {
+            signature.domain == signer.domain
+                && signer.keys.iter().any(|key| key.selector == signature.selector)
+        })
+    };
+    header.named(sender_auth::dkim::SIGNATURE_FIELD).any(is_ours)
+}
+
+/// The mail server's name for the message, fit for the log.
+pub(super) fn queue_id(envelope: &Envelope) -> String {
+    let octets = envelope.macros.value("i").unwrap_or_default();
+    octets.iter().take(64).map(|octet| char::from(*octet)).filter(char::is_ascii_graphic).collect()
+}
