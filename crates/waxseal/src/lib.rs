@@ -23,6 +23,7 @@ pub mod answer;
 pub mod cli;
 pub mod config;
 pub mod explain;
+pub mod gate;
 pub mod listen;
 pub mod metrics;
 pub mod observe;

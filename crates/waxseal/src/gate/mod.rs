@@ -1,0 +1,3 @@
+//! The role `gate`: what comes in is verified, what goes out is signed.
+
+pub mod attachment;
