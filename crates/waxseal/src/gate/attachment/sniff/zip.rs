@@ -1,0 +1,291 @@
+//! Zip archives (PKWARE's APPNOTE.TXT 6.3.10), and documents that are one.
+//!
+//! A zip ends in a directory, and that is what programs read; whatever stands before it may be
+//! anything, so that a picture, a program or a text can be a zip as well. While the octets stream
+//! by, the directory is not known yet, but each entry begins with a header of its own. So every
+//! header is looked at wherever it stands, and sizes are not believed: an entry that is hidden
+//! behind a wrong length, or between other entries, is found like any other.
+
+use memchr::memmem;
+use miniz_oxide::inflate::core::DecompressorOxide;
+
+use super::super::kind::{Archive, Kind, Locked, Macro, Program, Unreadable, Wrapper};
+use super::super::search::Search;
+use super::super::words;
+use super::head::Form;
+use super::inflate::{self, Progress};
+use super::{LOOKAHEAD, SAMPLE, Sniffer, Source, Unpacking};
+
+/// What was seen of a zip so far. It counts when it is certain that there is one.
+#[derive(Debug, Default)]
+pub(super) struct Zip {
+    certainty: Certainty,
+    /// Some entry needs a password.
+    is_locked: bool,
+    /// Some entry cannot be looked at.
+    has_doubt: bool,
+    /// The directory that is being read, and the last one that was complete.
+    directory: Directory,
+    last: Directory,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Certainty {
+    #[default]
+    Nothing,
+    /// An entry stood somewhere.
+    Entry,
+    /// The file begins as a zip, or there was an end of a directory, too.
+    Zip,
+}
+
+/// What the names in a directory say about the whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Directory {
+    content_types: bool,
+    relations: bool,
+    mime_type: bool,
+    odf_manifest: bool,
+    epub_container: bool,
+    java_manifest: bool,
+    android_manifest: bool,
+    /// Entries in which OpenDocument keeps macros.
+    odf_macros: bool,
+}
+
+/// The inflater's tables, made when they are needed.
+#[derive(Default)]
+struct State(Option<Box<DecompressorOxide>>);
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("State")
+    }
+}
+
+impl Zip {
+    /// The file begins as a zip.
+    pub(super) fn is_certain(&mut self) {
+        self.certainty = Certainty::Zip;
+    }
+}
+
+/// How many entries are unpacked at once. In an archive that is what it seems to be, no entry
+/// begins within another, but for archives that were packed without getting any smaller: these
+/// stand in the outer one in plain sight, with all their entries.
+const MAX_UNPACKING: usize = 4;
+
+/// How an entry is packed (APPNOTE §4.4.5).
+const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
+/// Encrypted by AES (APPNOTE appendix E).
+const AES: u16 = 99;
+
+/// General purpose flags (APPNOTE §4.4.4): encrypted; sizes stand behind the data; names hidden.
+const ENCRYPTED: u16 = 1;
+const SIZES_BEHIND: u16 = 1 << 3;
+const HIDDEN: u16 = 1 << 13;
+
+impl Sniffer {
+    /// Looks at everything of a zip that begins before `to`.
+    pub(super) fn scan_zip(&mut self, window: &[u8], to: usize, search: &mut Search) {
+        let mut unpacked = 0;
+        for at in memmem::find_iter(window, b"PK").take_while(|at| *at < to) {
+            let record = &window[at..];
+            match record.get(2..4) {
+                Some(b"\x03\x04") => {
+                    self.unpack(&window[unpacked..at], search);
+                    unpacked = at;
+                    self.local_header(record, search);
+                }
+                Some(b"\x01\x02") => self.directory_header(record),
+                Some(b"\x05\x06") => self.end_of_directory(),
+                _ => {}
+            }
+        }
+        self.unpack(&window[unpacked..to], search);
+    }
+
+    /// APPNOTE §4.3.7.
+    fn local_header(&mut self, record: &[u8], search: &mut Search) {
+        let Some(header) = record.first_chunk::<30>() else {
+            return;
+        };
+        let (flags, method) = (u16_at(header, 6), u16_at(header, 8));
+        let (name_length, extra) = (u16_at(header, 26), u16_at(header, 28));
+        let packed_length = u32::from(u16_at(header, 18)) | u32::from(u16_at(header, 20)) << 16;
+        let skip = 30 + usize::from(name_length) + usize::from(extra);
+        let name = record.get(30..30 + usize::from(name_length)).unwrap_or_default();
+        if self.zip.certainty == Certainty::Nothing {
+            self.zip.certainty = Certainty::Entry;
+        }
+        self.note_macros(name);
+        if flags & (ENCRYPTED | HIDDEN) != 0 || method == AES {
+            self.zip.is_locked = true;
+            return;
+        }
+        if name.ends_with(b"/") || !search.take_entry() {
+            return;
+        }
+        let Some(packed) = record.get(skip..) else {
+            self.zip.has_doubt |= record.len() >= LOOKAHEAD;
+            return;
+        };
+        let entry = words::printable(&String::from_utf8_lossy(name));
+        match method {
+            STORED => {
+                let is_empty = packed_length == 0 && flags & SIZES_BEHIND == 0;
+                if !(is_empty && packed.starts_with(b"PK")) {
+                    self.stored_entry(&packed[..packed.len().min(SAMPLE)], entry.as_deref());
+                }
+            }
+            DEFLATED => self.deflated_entry(name, entry, packed, skip, record.len()),
+            _ => self.zip.has_doubt = true,
+        }
+    }
+
+    /// What is stored stands in plain sight: a zip in it, or a compound file, is looked at as if it
+    /// were the part.
+    fn stored_entry(&mut self, sample: &[u8], entry: Option<&str>) {
+        match self.see_sample(sample, Wrapper::Zip, entry) {
+            Form::Compound => self.has_compound = true,
+            Form::Zip if !is_document(sample) => {
+                self.see_wrapped(Kind::Archive(Archive::Zip), Wrapper::Zip, entry);
+            }
+            _ => {}
+        }
+    }
+
+    fn deflated_entry(
+        &mut self,
+        name: &[u8],
+        entry: Option<String>,
+        packed: &[u8],
+        skip: usize,
+        in_sight: usize,
+    ) {
+        let state = self.zip.state.0.get_or_insert_default();
+        let mut sample = [0; SAMPLE];
+        let (progress, length) = inflate::sample(state, packed, &mut sample);
+        let is_cut = progress == Progress::More && in_sight >= LOOKAHEAD;
+        if progress == Progress::Broken || is_cut {
+            self.zip.has_doubt |= self.unpacking.is_empty();
+        }
+        let sample = &sample[..length];
+        let form = self.see_sample(sample, Wrapper::Zip, entry.as_deref());
+        let is_types = name.eq_ignore_ascii_case(b"[Content_Types].xml");
+        let may_carry = matches!(form, Form::Compound | Form::Zip | Form::Rtf) || is_types;
+        if !may_carry {
+            return;
+        }
+        if self.source == Source::Entry && !is_types {
+            if form == Form::Zip && !is_document(sample) {
+                self.see_wrapped(Kind::Archive(Archive::Zip), Wrapper::Zip, entry.as_deref());
+            }
+            return;
+        }
+        if self.unpacking.len() == MAX_UNPACKING {
+            self.zip.has_doubt = true;
+            return;
+        }
+        let source = if is_types { Source::ContentTypes } else { Source::Entry };
+        self.unpacking.push(Unpacking::new(skip, Wrapper::Zip, entry, source));
+    }
+
+    /// APPNOTE §4.3.12. Programs take the names from here.
+    fn directory_header(&mut self, record: &[u8]) {
+        let Some(header) = record.first_chunk::<46>() else {
+            return;
+        };
+        let (flags, method) = (u16_at(header, 8), u16_at(header, 10));
+        let name = record.get(46..46 + usize::from(u16_at(header, 28))).unwrap_or_default();
+        self.zip.is_locked |= flags & (ENCRYPTED | HIDDEN) != 0 || method == AES;
+        self.note_macros(name);
+        self.zip.directory.note(name);
+    }
+
+    /// APPNOTE §4.3.16. If a zip stands in another, the last directory is that of the outer one.
+    fn end_of_directory(&mut self) {
+        if self.zip.certainty == Certainty::Entry {
+            self.zip.certainty = Certainty::Zip;
+        }
+        self.zip.last = std::mem::take(&mut self.zip.directory);
+    }
+
+    fn note_macros(&mut self, name: &[u8]) {
+        let name = name.to_ascii_lowercase();
+        if name.ends_with(b"vbaproject.bin") {
+            self.see(Kind::MacroDocument(Macro::OoxmlVba));
+        }
+        if name.starts_with(b"xl/macrosheets/") || name.starts_with(b"xl\\macrosheets\\") {
+            self.see(Kind::MacroDocument(Macro::OoxmlExcel4));
+        }
+    }
+
+    /// The part is at its end: what is it?
+    pub(super) fn finish_zip(&mut self) {
+        let Zip { certainty, is_locked, has_doubt, last, .. } = self.zip;
+        if certainty != Certainty::Zip {
+            return;
+        }
+        if is_locked {
+            self.see(Kind::Locked(Locked::Zip));
+        }
+        if has_doubt {
+            self.see(Kind::Unreadable(Unreadable::ArchiveEntry));
+        }
+        let is_odf = last.mime_type && last.odf_manifest;
+        if is_odf && last.odf_macros {
+            self.see(Kind::MacroDocument(Macro::OpenDocument));
+        }
+        let class = Kind::Executable(Program::JavaClass);
+        if last.java_manifest && self.seen.iter().any(|sighting| sighting.kind == class) {
+            self.see(Kind::Executable(Program::JavaArchive));
+        }
+        if last.android_manifest {
+            self.see(Kind::Executable(Program::Android));
+        }
+        let is_ooxml = last.content_types && last.relations;
+        let is_epub = last.mime_type && last.epub_container;
+        if !(is_ooxml || is_odf || is_epub) {
+            self.see(Kind::Archive(Archive::Zip));
+        }
+    }
+}
+
+impl Directory {
+    fn note(&mut self, name: &[u8]) {
+        let name = name.to_ascii_lowercase();
+        match name.as_slice() {
+            b"[content_types].xml" => self.content_types = true,
+            b"_rels/.rels" => self.relations = true,
+            b"mimetype" => self.mime_type = true,
+            b"meta-inf/manifest.xml" => self.odf_manifest = true,
+            b"meta-inf/container.xml" => self.epub_container = true,
+            b"meta-inf/manifest.mf" => self.java_manifest = true,
+            b"androidmanifest.xml" => self.android_manifest = true,
+            name => {
+                // `script-lb.xml` and `script-lc.xml` list what there is, which may be nothing.
+                let is_list =
+                    name.ends_with(b"/script-lb.xml") || name.ends_with(b"/script-lc.xml");
+                let basic = name.starts_with(b"basic/") && name.ends_with(b".xml") && !is_list;
+                let script = name.starts_with(b"scripts/") && !name.ends_with(b"/");
+                self.odf_macros |= basic || script;
+            }
+        }
+    }
+}
+
+/// Whether a zip whose beginning this is most likely is a document: the first entry tells.
+fn is_document(zip: &[u8]) -> bool {
+    let name = zip.get(30..).unwrap_or_default();
+    [&b"[Content_Types].xml"[..], b"_rels/.rels", b"mimetypeapplication/"]
+        .iter()
+        .any(|first| name.starts_with(first))
+}
+
+/// A little-endian number in a header.
+fn u16_at<const N: usize>(header: &[u8; N], at: usize) -> u16 {
+    u16::from_le_bytes([header[at], header[at + 1]])
+}
