@@ -25,7 +25,7 @@ impl HeaderField {
     pub fn parse(octets: &[u8]) -> Result<Self, HeaderFieldError> {
         let colon = octets.iter().position(|octet| *octet == b':');
         let colon = colon.ok_or(HeaderFieldError::NoColon)?;
-        let name = octets[..colon].trim_ascii_end();
+        let name = without_space(&octets[..colon]);
         if name.is_empty() {
             return Err(HeaderFieldError::NoName);
         }
@@ -56,7 +56,7 @@ impl HeaderField {
     /// The name as written, without white space behind it.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        self.octets[..self.colon].trim_ascii_end()
+        without_space(&self.octets[..self.colon])
     }
 
     /// All that stands behind the colon.
@@ -70,6 +70,13 @@ impl HeaderField {
     pub fn is(&self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name.as_bytes())
     }
+}
+
+/// Without spaces and tabs at the end. A line end is neither: there is no fold before the colon.
+fn without_space(name: &[u8]) -> &[u8] {
+    let end =
+        name.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |last| last + 1);
+    &name[..end]
 }
 
 /// Bare LF becomes CRLF; a bare CR stays what it is.
@@ -185,6 +192,7 @@ mod tests {
         good(b"A: \xe4\xff", b"A", b" \xe4\xff");
         bad(b"Subject", "expected name, colon and value, found no colon");
         bad(b": x", "expected a name before the colon, found none");
+        bad(b"A\r\n: x", "name: expected printable ASCII, found '\\r'");
         bad(b"a b: x", "name: expected printable ASCII, found ' '");
         bad(b"\xff: x", "name: expected printable ASCII, found '\\xff'");
         assert_eq!(

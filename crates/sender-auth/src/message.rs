@@ -59,6 +59,19 @@ pub enum Part {
     Body(Vec<u8>),
 }
 
+/// A header that is complete.
+struct Ended {
+    header: Header,
+    /// The line that has ended it, if it belongs to the body.
+    start_of_body: Option<Vec<u8>>,
+}
+
+impl Ended {
+    fn into_parts(self) -> impl Iterator<Item = Part> {
+        [Part::Header(self.header)].into_iter().chain(self.start_of_body.map(Part::Body))
+    }
+}
+
 impl MessageReader {
     /// A reader at the beginning of a message.
     #[must_use]
@@ -80,9 +93,8 @@ impl MessageReader {
             };
             state.add_to_line(&rest[..end], self.limits)?;
             rest = &rest[end + 1..];
-            if let Some((header, start_of_body)) = state.end_line(self.limits)? {
-                parts.push(Part::Header(header));
-                parts.extend(start_of_body.map(Part::Body));
+            if let Some(ended) = state.end_line(self.limits)? {
+                parts.extend(ended.into_parts());
                 self.state = State::Body;
             }
         }
@@ -103,12 +115,11 @@ impl MessageReader {
             State::Header(state) => {
                 let unended = !state.line.is_empty();
                 let ended = if unended { state.end_line(self.limits)? } else { None };
-                let (header, start_of_body) = match ended {
+                let ended = match ended {
                     Some(ended) => ended,
-                    None => (state.take_header(self.limits)?, None),
+                    None => state.take_header(self.limits)?,
                 };
-                parts.push(Part::Header(header));
-                parts.extend(start_of_body.map(Part::Body));
+                parts.extend(ended.into_parts());
             }
             State::Body if self.held_cr => parts.push(Part::Body(b"\r".to_vec())),
             State::Body => {}
@@ -150,18 +161,14 @@ impl HeaderState {
         Ok(())
     }
 
-    /// A line is complete. Returns the header when it is, and the line that already belongs to the
-    /// body: one that is neither a field nor a continuation ends the header, as in Postfix.
-    fn end_line(
-        &mut self,
-        limits: HeaderLimits,
-    ) -> Result<Option<(Header, Option<Vec<u8>>)>, MessageError> {
+    /// A line is complete. Returns the header when it is. A line that is neither a field nor a continuation ends the header, as in Postfix.
+    fn end_line(&mut self, limits: HeaderLimits) -> Result<Option<Ended>, MessageError> {
         let mut line = core::mem::take(&mut self.line);
         if line.last() == Some(&b'\r') {
             line.pop();
         }
         if line.is_empty() {
-            return Ok(Some((self.take_header(limits)?, None)));
+            return self.take_header(limits).map(Some);
         }
         let continues = line.starts_with(b" ") || line.starts_with(b"\t");
         if continues && !self.field.is_empty() {
@@ -176,7 +183,7 @@ impl HeaderState {
         }
         if HeaderField::parse(&line).is_err() {
             line.extend_from_slice(b"\r\n");
-            return Ok(Some((self.take_header(limits)?, Some(line))));
+            return Ok(Some(Ended { start_of_body: Some(line), ..self.take_header(limits)? }));
         }
         self.end_field(limits)?;
         self.field = line;
@@ -193,9 +200,9 @@ impl HeaderState {
         Ok(())
     }
 
-    fn take_header(&mut self, limits: HeaderLimits) -> Result<Header, MessageError> {
+    fn take_header(&mut self, limits: HeaderLimits) -> Result<Ended, MessageError> {
         self.end_field(limits)?;
-        Ok(core::mem::take(&mut self.header))
+        Ok(Ended { header: core::mem::take(&mut self.header), start_of_body: None })
     }
 }
 

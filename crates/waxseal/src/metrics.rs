@@ -14,6 +14,10 @@ use prometheus_client::registry::Registry;
 
 use crate::answer::SocketmapCounters;
 use crate::config::FileHealth;
+use crate::gate::counters::GateCounters;
+use crate::gate::milter::MilterCounters;
+use crate::gate::recent::Recent;
+use crate::keys::Signers;
 use crate::observe::Validation;
 use crate::sender::{Counter, REFRESH_ALARM_AFTER, Sender, SenderCounters};
 
@@ -21,8 +25,58 @@ use crate::sender::{Counter, REFRESH_ALARM_AFTER, Sender, SenderCounters};
 pub struct Metrics {
     /// The role.
     pub sender: Arc<Sender>,
+    /// The gate, if there is one.
+    pub gate: Option<Watched>,
     /// The socketmap server.
     pub socketmap: Arc<SocketmapCounters>,
+}
+
+/// What of the gate is shown to those who watch.
+#[derive(Clone)]
+pub struct Watched {
+    /// What it counts.
+    pub gate: Arc<GateCounters>,
+    /// The verdicts that it has given lately.
+    pub recent: Arc<Recent>,
+    /// The milter server.
+    pub milter: Arc<MilterCounters>,
+    /// The keys that sign.
+    pub signers: Arc<Signers>,
+}
+
+impl Watched {
+    fn counters(&self) -> Vec<Row> {
+        let Self { gate, milter, .. } = self;
+        let number = |name, help, value| Row { name, help, label: "", values: vec![("", value)] };
+        let (actions, dmarc) = (gate.actions().collect(), gate.dmarc().collect());
+        let row = |name, help, label, values| Row { name, help, label, values };
+        vec![
+            row("gate_verdicts", "Incoming messages by what was done", "action", actions),
+            row("gate_dmarc", "Incoming messages by result of DMARC", "result", dmarc),
+            number("gate_identified", "Authors identified beyond doubt", gate.identified()),
+            number("gate_forwarded", "Messages that look forwarded", gate.forwarded()),
+            number(
+                "gate_attachments_refused",
+                "Messages refused for an attachment",
+                gate.refused_attachments(),
+            ),
+            number("gate_signed", "Outgoing messages that were signed", gate.signed()),
+            number("gate_unsigned", "Outgoing messages that nobody signs", gate.unsigned()),
+            number("gate_faults", "Messages not judged by a fault or deadline", gate.faults()),
+            number("milter_connections", "Connections of mail servers", milter.accepted()),
+            number("milter_refused", "Connections refused, too many were open", milter.refused()),
+            number(
+                "milter_malformed",
+                "Connections closed for a malformed packet",
+                milter.malformed(),
+            ),
+            number(
+                "milter_timeouts",
+                "Connections closed because they stalled",
+                milter.timed_out(),
+            ),
+        ]
+    }
 }
 
 /// How the program is doing.
@@ -149,7 +203,7 @@ impl Metrics {
         let sentinel = self.sender.sentinel();
         let number = |name, help, value| Row { name, help, label: "", values: vec![("", value)] };
         let usize_number = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-        Snapshot {
+        let mut snapshot = Snapshot {
             counters: vec![
                 Row {
                     name: "socketmap_replies",
@@ -259,7 +313,16 @@ impl Metrics {
                     u64::from(overrides_broken),
                 ),
             ],
+        };
+        if let Some(gate) = &self.gate {
+            snapshot.counters.extend(gate.counters());
+            let domains = usize_number(gate.signers.current().len());
+            snapshot.gauges.extend([
+                number("milter_connections_open", "Connections open now", gate.milter.open()),
+                number("dkim_domains", "Domains with keys that sign", domains),
+            ]);
         }
+        snapshot
     }
 }
 

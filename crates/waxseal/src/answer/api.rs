@@ -19,6 +19,7 @@ use serde_json::json;
 use smtp_types::NextHop;
 
 use crate::explain::Document;
+use crate::gate::recent::Recent;
 use crate::metrics::{Health, Metrics};
 use crate::sender::{Sender, Turns};
 
@@ -35,6 +36,26 @@ pub fn watch_routes(metrics: Arc<Metrics>) -> Router {
 pub fn decision_routes(sender: Arc<Sender>) -> Router {
     let decisions = Decisions { sender, shown: Cache::new(SHOWN), turns: Turns::default() };
     Router::new().route("/v1/decision", get(decision)).with_state(Arc::new(decisions))
+}
+
+/// `GET /v1/verdict?id=QUEUE-ID`: the verdict on a message that came lately.
+pub fn verdict_routes(recent: Option<Arc<Recent>>) -> Router {
+    Router::new().route("/v1/verdict", get(verdict)).with_state(recent)
+}
+
+#[derive(Deserialize)]
+struct AskedVerdict {
+    id: String,
+}
+
+async fn verdict(
+    State(recent): State<Option<Arc<Recent>>>,
+    Query(AskedVerdict { id }): Query<AskedVerdict>,
+) -> Response {
+    match recent.and_then(|recent| recent.find(&id)) {
+        Some(verdict) => Json(&*verdict).into_response(),
+        None => refuse(StatusCode::NOT_FOUND, "id: expected a message of late, found none"),
+    }
 }
 
 /// 200 if all is well or merely degraded, 503 if mail is not protected as it should be.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::answer::{SocketmapCounters, SocketmapSettings, api, http, line, socketmap};
 use crate::config::Config;
 use crate::listen::{Listener, Role};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Watched};
 use crate::sender::Sender;
 
 /// The sign of life of the answering thread: a number that grows as long as the thread goes
@@ -39,6 +39,8 @@ impl Pulse {
 pub(super) struct Answering {
     pub(super) config: Config,
     pub(super) sender: Arc<Sender>,
+    /// The gate, if there is one.
+    pub(super) gate: Option<Watched>,
     pub(super) socketmap: Arc<SocketmapCounters>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) stopped: watch::Receiver<bool>,
@@ -47,11 +49,12 @@ pub(super) struct Answering {
 impl Answering {
     /// Answers on all listeners until stopped.
     pub(super) async fn run(self, listeners: Vec<(Role, Listener)>) {
-        let Self { config, sender, socketmap: counters, pulse, stopped } = self;
+        let Self { config, sender, gate, socketmap: counters, pulse, stopped } = self;
         let pulse = tokio::spawn(pulse.beat());
         let answers = Arc::new(Arc::clone(&sender));
-        let metrics = Metrics { sender: Arc::clone(&sender), socketmap: Arc::clone(&counters) };
-        let metrics = Arc::new(metrics);
+        let recent = gate.as_ref().map(|gate| Arc::clone(&gate.recent));
+        let (watched, socketmap) = (Arc::clone(&sender), Arc::clone(&counters));
+        let metrics = Arc::new(Metrics { sender: watched, gate, socketmap });
         let mut servers = JoinSet::new();
         let mut maps = Vec::new();
         for (role, listener) in listeners {
@@ -68,7 +71,8 @@ impl Answering {
                 Role::Api => {
                     servers.spawn(http::serve(
                         listener,
-                        api::decision_routes(Arc::clone(&sender)),
+                        api::decision_routes(Arc::clone(&sender))
+                            .merge(api::verdict_routes(recent.clone())),
                         stopped,
                     ));
                 }

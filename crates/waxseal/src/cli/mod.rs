@@ -10,6 +10,7 @@ mod config;
 mod dane;
 mod dkim;
 mod explain;
+mod gating;
 mod lint;
 mod looking;
 mod man;

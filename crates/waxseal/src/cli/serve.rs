@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use super::answering::{Answering, Pulse};
+use super::gating::{Gating, Memory};
 use super::{banner, wiring};
 use crate::answer::SocketmapCounters;
 use crate::config::{self, Config, LogFormat, LogLevel};
@@ -103,6 +104,7 @@ struct Daemon {
     answering: Runtime,
     listeners: Vec<(Role, Listener)>,
     sender: Arc<Sender>,
+    gating: Option<Gating>,
     socketmap: Arc<SocketmapCounters>,
 }
 
@@ -146,18 +148,25 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         }
         false => None,
     };
+    let has_milter = listeners.iter().any(|(role, _)| *role == Role::Milter);
+    let memory = if has_memory { Memory::Kept } else { Memory::None };
+    let gating = match has_milter {
+        true => Some(Gating::new(config, at, memory, &observer)?),
+        false => None,
+    };
     let clock = at.map_or(Clock::System, Clock::Fixed);
     let settings = wiring::sender_settings(config);
     let sender =
         Sender::new(settings, clock, observer, store, overrides, looking_up.handle().clone());
     let config = config.clone();
-    Ok(Daemon { config, looking_up, answering, listeners, sender, socketmap: Arc::default() })
+    let socketmap = Arc::default();
+    Ok(Daemon { config, looking_up, answering, listeners, sender, gating, socketmap })
 }
 
 impl Daemon {
     /// Runs until a signal ends it.
     fn run(self, quiet: bool) -> io::Result<ExitCode> {
-        let Self { config, looking_up, answering, listeners, sender, socketmap } = self;
+        let Self { config, looking_up, answering, listeners, sender, gating, socketmap } = self;
         let addresses: Vec<_> = listeners
             .iter()
             .filter_map(|(role, listener)| Some((*role, listener.local_address().ok()?)))
@@ -177,9 +186,15 @@ impl Daemon {
         let (stop, stopped) = watch::channel(false);
         let (ended, mut answering_ended) = oneshot::channel::<()>();
         let pulse = Arc::new(Pulse::default());
+        let (milters, listeners): (Vec<_>, Vec<_>) =
+            listeners.into_iter().partition(|(role, _)| *role == Role::Milter);
+        let milters = milters.into_iter().map(|(_, listener)| listener).collect();
+        let watched = gating.as_ref().map(Gating::watched);
+        let gate = gating.map(|gating| looking_up.spawn(gating.run(milters, stopped.clone())));
         let answers = Answering {
             config: config.clone(),
             sender: Arc::clone(&sender),
+            gate: watched,
             socketmap,
             pulse: Arc::clone(&pulse),
             stopped,
@@ -203,7 +218,13 @@ impl Daemon {
         let _ = stop.send(true);
         looking_up.block_on(async {
             // What was asked before the end is answered, if it does not take too long.
-            let _ = tokio::time::timeout(FINISH_TIMEOUT, answering_ended).await;
+            let finished = async {
+                let _ = answering_ended.await;
+                if let Some(gate) = gate {
+                    let _ = gate.await;
+                }
+            };
+            let _ = tokio::time::timeout(FINISH_TIMEOUT, finished).await;
             sender.finish().await;
         });
         looking_up.shutdown_timeout(Duration::from_secs(1));

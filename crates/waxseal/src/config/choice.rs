@@ -2,8 +2,10 @@
 
 use transport_policy::{MixedHosts, OnStsError};
 
-use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, OnFault, Profile, Trust};
+use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, Profile, Trust};
+use crate::gate::attachment::rules;
 use crate::gate::decide::Action;
+use crate::gate::milter::OnFault;
 use crate::keys::Subdomains;
 
 /// A type whose values are words in the configuration.
@@ -43,6 +45,11 @@ impl Words for DaneUse {
 impl Words for OnFault {
     const ALL: &'static [(&'static str, Self)] =
         &[("defer", Self::Defer), ("accept", Self::Accept)];
+}
+
+impl Words for rules::Action {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("pass", Self::Pass), ("quarantine", Self::Quarantine), ("reject", Self::Reject)];
 }
 
 impl Words for Action {

@@ -516,6 +516,106 @@ pub static KEYS: &[Key] = &[
         kind: Kind::OptionalPath(|config| &mut config.verdict.local),
     },
     Key {
+        name: "attachments.executable",
+        flag: None,
+        doc: "Programs: Windows, Linux and macOS executables, scripts with an interpreter \
+              line, installers, also inside a zip archive. What happens to them if the author \
+              is identified beyond doubt: \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.executable.identified),
+    },
+    Key {
+        name: "attachments.executable_unidentified",
+        flag: None,
+        doc: "The same as attachments.executable if the author is not identified beyond doubt: \
+              \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.executable.unidentified),
+    },
+    Key {
+        name: "attachments.macro_document",
+        flag: None,
+        doc: "Office documents with macros. What happens to them if the author is identified \
+              beyond doubt: \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.macro_document.identified),
+    },
+    Key {
+        name: "attachments.macro_document_unidentified",
+        flag: None,
+        doc: "The same as attachments.macro_document if the author is not identified beyond \
+              doubt: \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.macro_document.unidentified),
+    },
+    Key {
+        name: "attachments.closed_archive",
+        flag: None,
+        doc: "Archives that cannot be looked into: with a password, or of a form that is not \
+              read. What happens to them if the author is identified beyond doubt: \"pass\", \
+              \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.closed_archive.identified),
+    },
+    Key {
+        name: "attachments.closed_archive_unidentified",
+        flag: None,
+        doc: "The same as attachments.closed_archive if the author is not identified beyond \
+              doubt: \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.closed_archive.unidentified),
+    },
+    Key {
+        name: "attachments.archive",
+        flag: None,
+        doc: "Archives that were looked into, with nothing worse inside. What happens to them \
+              if the author is identified beyond doubt: \"pass\", \"quarantine\" or \
+              \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.archive.identified),
+    },
+    Key {
+        name: "attachments.archive_unidentified",
+        flag: None,
+        doc: "The same as attachments.archive if the author is not identified beyond doubt: \
+              \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.archive.unidentified),
+    },
+    Key {
+        name: "attachments.sealed",
+        flag: None,
+        doc: "Messages that are encrypted or signed as a whole. What happens to them if the \
+              author is identified beyond doubt: \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.sealed.identified),
+    },
+    Key {
+        name: "attachments.sealed_unidentified",
+        flag: None,
+        doc: "The same as attachments.sealed if the author is not identified beyond doubt: \
+              \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.sealed.unidentified),
+    },
+    Key {
+        name: "attachments.unreadable",
+        flag: None,
+        doc: "Parts that different mail programs read in different ways. What happens to them \
+              if the author is identified beyond doubt: \"pass\", \"quarantine\" or \
+              \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.unreadable.identified),
+    },
+    Key {
+        name: "attachments.unreadable_unidentified",
+        flag: None,
+        doc: "The same as attachments.unreadable if the author is not identified beyond doubt: \
+              \"pass\", \"quarantine\" or \"reject\".",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.attachments.unreadable.unidentified),
+    },
+    Key {
         name: "dkim.prefix",
         flag: None,
         doc: "What the selectors of new keys begin with; the month and a letter follow, as in \

@@ -13,7 +13,9 @@ use ipnet::IpNet;
 use smtp_types::DomainName;
 use transport_policy::{MixedHosts, OnStsError};
 
+use crate::gate::attachment::rules::Rules;
 use crate::gate::decide::Matrix;
+use crate::gate::milter::OnFault;
 use crate::keys::{Schedule, SelectorPrefix, Subdomains};
 use crate::listen::ListenAddress;
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub verdict: Verdict,
     /// `[dkim]`: keys that sign mail, and when they change.
     pub dkim: Dkim,
+    /// `[attachments]`: what happens to kinds of attachments.
+    pub attachments: Rules,
     /// `[log]`: what the program says about itself.
     pub log: Log,
 }
@@ -263,18 +267,10 @@ impl Default for Config {
                 publish_wait: schedule.publish_wait,
                 retire_after: schedule.retire_after,
             },
+            attachments: Rules::default(),
             log: Log { level: LogLevel::Info, format: LogFormat::Text },
         }
     }
-}
-
-/// What happens to a message that we fail to judge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFault {
-    /// The client is asked to try again later.
-    Defer,
-    /// It passes unverified.
-    Accept,
 }
 
 /// The resolver to ask.

@@ -51,8 +51,7 @@ const fn status(reason: &Reason, action: Action) -> &'static str {
 }
 
 fn what(decision: &Decision, authentication: &Authentication) -> String {
-    let domains: Vec<_> =
-        authentication.author.domains().iter().map(ToString::to_string).collect();
+    let domains: Vec<_> = authentication.author.domains().iter().map(ToString::to_string).collect();
     let domains = domains.join(", ");
     match &decision.reason {
         Reason::NoAuthor => match authentication.author.fault() {

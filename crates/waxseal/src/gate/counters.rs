@@ -27,7 +27,10 @@ const RESULTS: [&str; 5] = ["pass", "none", "permerror", "temperror", "fail"];
 impl GateCounters {
     /// Incoming messages by what was done with them.
     pub fn actions(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        ACTIONS.iter().zip(&self.actions).map(|(action, count)| (action.as_str(), count.load(Relaxed)))
+        ACTIONS
+            .iter()
+            .zip(&self.actions)
+            .map(|(action, count)| (action.as_str(), count.load(Relaxed)))
     }
 
     /// Incoming messages by the result of DMARC.

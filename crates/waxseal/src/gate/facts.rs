@@ -6,9 +6,7 @@ use sender_auth::dkim::{DkimResult, SignatureResult};
 use sender_auth::dmarc::{
     AuthorDomain, AuthorFault, CheckedIdentity, DmarcResult, Evaluation, Policy,
 };
-use sender_auth::report::forwarding::{
-    ArcSign, AuthorSignature, Looks, ReturnPath, Server, Signs,
-};
+use sender_auth::report::forwarding::{ArcSign, AuthorSignature, Looks, ReturnPath, Server, Signs};
 use sender_auth::report::{DkimResult as ReportedDkim, SpfResult as ReportedSpf};
 use sender_auth::spf::SpfResult;
 use sender_auth::{Authentication, Header};
@@ -148,9 +146,9 @@ pub fn looks(
     let evaluation = authentication.dmarc.deciding();
     let spf = authentication.spf.as_ref().map_or(SpfResult::None, |spf| spf.mail_from.result);
     let aligned_spf = evaluation.and_then(|found| found.spf.as_ref());
-    let is_aligned = aligned_spf.and_then(|spf| spf.alignment.as_ref()).is_some_and(|alignment| {
-        alignment.is_aligned()
-    });
+    let is_aligned = aligned_spf
+        .and_then(|spf| spf.alignment.as_ref())
+        .is_some_and(|alignment| alignment.is_aligned());
     let same_domain = matches!(
         (evaluation, authentication.spf.as_ref().and_then(|spf| spf.mail_from.domain.as_ref())),
         (Some(found), Some(domain)) if found.author == *domain
@@ -189,9 +187,7 @@ fn author_signature(
     of_author
         .map(SignatureResult::result)
         .min_by_key(|result| if *result == DkimResult::Pass { 0 } else { 1 })
-        .map_or(AuthorSignature::Absent, |result| {
-            AuthorSignature::Present(reported_dkim(result))
-        })
+        .map_or(AuthorSignature::Absent, |result| AuthorSignature::Present(reported_dkim(result)))
 }
 
 /// The word of SPF as reports know it.
@@ -202,9 +198,9 @@ pub const fn reported_spf(result: SpfResult) -> ReportedSpf {
         SpfResult::Neutral => ReportedSpf::Neutral,
         SpfResult::Pass => ReportedSpf::Pass,
         SpfResult::Fail => ReportedSpf::Fail,
-        SpfResult::Softfail => ReportedSpf::Softfail,
-        SpfResult::Temperror => ReportedSpf::Temperror,
-        SpfResult::Permerror => ReportedSpf::Permerror,
+        SpfResult::Softfail => ReportedSpf::SoftFail,
+        SpfResult::Temperror => ReportedSpf::TempError,
+        SpfResult::Permerror => ReportedSpf::PermError,
     }
 }
 
@@ -217,7 +213,7 @@ pub const fn reported_dkim(result: DkimResult) -> ReportedDkim {
         DkimResult::Fail => ReportedDkim::Fail,
         DkimResult::Policy => ReportedDkim::Policy,
         DkimResult::Neutral => ReportedDkim::Neutral,
-        DkimResult::TempError => ReportedDkim::Temperror,
-        DkimResult::PermError => ReportedDkim::Permerror,
+        DkimResult::TempError => ReportedDkim::TempError,
+        DkimResult::PermError => ReportedDkim::PermError,
     }
 }

@@ -195,9 +195,9 @@ impl Judged {
                     None => shared.fault(),
                 }
             }
-            (None, _) => Said::Accept {
-                changes: self.changes(shared, envelope, header, client, &verdict),
-            },
+            (None, _) => {
+                Said::Accept { changes: self.changes(shared, envelope, header, client, &verdict) }
+            }
         };
         shared.recent.add(verdict);
         said
@@ -280,7 +280,8 @@ impl Judged {
         }
         if verdict.action == Action::Quarantine {
             let reason = self.decision.reason.code();
-            let reason = if self.decision.action == Action::Quarantine { reason } else { "attachment" };
+            let reason =
+                if self.decision.action == Action::Quarantine { reason } else { "attachment" };
             let reason = QuarantineReason::new(&format!("waxseal: {reason}"));
             changes.extend(reason.ok().map(|reason| Change::Quarantine { reason }));
         }

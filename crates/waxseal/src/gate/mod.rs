@@ -13,7 +13,7 @@
 //! | [`attachment`] | what kinds of attachments a message has, by content | who has sent it |
 //! | [`answer`] | what the client is told | how it was decided |
 //! | [`verdict`] | the verdict as other filters get it | how it was reached |
-//! | [`seal`] | the verdict as a header field that cannot be forged | what it says |
+//! | [`seal`], [`key_file`] | the verdict as a header field that cannot be forged | what it says |
 //! | [`recent`], [`counters`] | what was said lately, and how often | anything else |
 //!
 //! Who has sent a message is found out by `sender-auth`, which does no IO; here are the sockets, the
@@ -25,6 +25,7 @@ pub mod counters;
 pub mod decide;
 pub mod facts;
 mod incoming;
+pub mod key_file;
 pub mod milter;
 mod outgoing;
 pub mod recent;

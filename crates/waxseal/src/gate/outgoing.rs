@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use sender_auth::crypto::Crypto;
 use sender_auth::dkim::{
-    BodyHash, Canonicalization, SignOptions, SignWith, Signature, Signer, not_strict,
+    BodyHash, Canonicalization, Selector, SignOptions, SignWith, Signature, Signer, not_strict,
 };
 use sender_auth::dmarc::{Author, AuthorDomain};
-use sender_auth::crypto::Crypto;
 use sender_auth::{Header, HeaderField};
 
 use super::milter::{Envelope, Verdict};
@@ -32,8 +32,7 @@ impl Outgoing {
             AuthorDomain::Several(_) | AuthorDomain::Unclear(_) => None,
         };
         let signer = signer.filter(|signer| !is_signed(&header, signer));
-        let body =
-            BodyHash::new(Canonicalization::Relaxed, None, shared.parts.crypto.sha256());
+        let body = BodyHash::new(Canonicalization::Relaxed, None, shared.parts.crypto.sha256());
         Self { header, signer, body }
     }
 
@@ -54,10 +53,10 @@ impl Outgoing {
         let with = signer
             .keys
             .iter()
-            .map(|key| SignWith {
-                domain: signer.domain.clone(),
-                selector: key.selector.clone(),
-                key: &key.key,
+            .filter_map(|key| {
+                // Ours are stricter than those of strangers.
+                let selector = Selector::parse(key.selector.as_str()).ok()?;
+                Some(SignWith { domain: signer.domain.clone(), selector, key: &key.key })
             })
             .collect::<Vec<SignWith<'_, SigningKey>>>();
         let options = SignOptions::new(shared.parts.clock.now());
@@ -91,7 +90,10 @@ fn is_signed(header: &Header, signer: &DomainSigner) -> bool {
     let is_ours = |field: &HeaderField| {
         Signature::parse(field).is_ok_and(|signature| {
             signature.domain == signer.domain
-                && signer.keys.iter().any(|key| key.selector == signature.selector)
+                && signer
+                    .keys
+                    .iter()
+                    .any(|key| key.selector.as_str() == signature.selector.as_str())
         })
     };
     header.named(sender_auth::dkim::SIGNATURE_FIELD).any(is_ours)

@@ -127,7 +127,8 @@ impl Shared {
         match self.settings.on_fault {
             OnFault::Accept => Verdict::Accept { changes: Vec::new() },
             OnFault::Defer => {
-                let text = "The origin of this message could not be checked; please try again later";
+                let text =
+                    "The origin of this message could not be checked; please try again later";
                 match Refusal::new(451, "4.3.0", text) {
                     Ok(refusal) => Verdict::Refuse(refusal),
                     Err(_) => Verdict::Accept { changes: Vec::new() },

@@ -26,7 +26,8 @@ pub enum Subdomains {
 
 /// The signing keys of all domains, as files say them.
 pub struct Signers {
-    store: KeyStore,
+    /// `None` if there is no folder.
+    store: Option<KeyStore>,
     current: ArcSwap<SignerSet>,
     /// What has been read, by domain.
     read: Mutex<HashMap<DomainName, Reading>>,
@@ -75,12 +76,19 @@ impl Signers {
     pub fn open(state_dir: &Path, subdomains: Subdomains) -> Result<Self, KeyStoreError> {
         let empty = SignerSet { subdomains, domains: HashMap::new() };
         let signers = Self {
-            store: KeyStore::new(state_dir),
+            store: Some(KeyStore::new(state_dir)),
             current: ArcSwap::from_pointee(empty),
             read: Mutex::default(),
         };
         signers.reload()?;
         Ok(signers)
+    }
+
+    /// No keys, and no folder to read any from.
+    #[must_use]
+    pub fn none(subdomains: Subdomains) -> Self {
+        let empty = SignerSet { subdomains, domains: HashMap::new() };
+        Self { store: None, current: ArcSwap::from_pointee(empty), read: Mutex::default() }
     }
 
     /// The keys in force.
@@ -105,14 +113,15 @@ impl Signers {
     pub fn reload(&self) -> Result<Reloaded, KeyStoreError> {
         let mut readings = self.read();
         let before = self.current();
-        let found = self.store.domains()?;
+        let Some(store) = &self.store else { return Ok(Reloaded::default()) };
+        let found = store.domains()?;
         let mut domains = HashMap::with_capacity(found.len());
         let mut seen = HashMap::with_capacity(found.len());
         let mut reloaded = Reloaded::default();
         for domain in found {
             let last = readings.remove(&domain).unwrap_or_default();
             let signer = before.domains.get(&domain).cloned();
-            let (reading, signer) = self.look(&domain, &last, signer, &mut reloaded);
+            let (reading, signer) = self.look(store, &domain, &last, signer, &mut reloaded);
             domains.extend(signer.map(|signer| (domain.clone(), signer)));
             seen.insert(domain, reading);
         }
@@ -127,15 +136,16 @@ impl Signers {
 
     fn look(
         &self,
+        store: &KeyStore,
         domain: &DomainName,
         last: &Reading,
         signer: Option<Arc<DomainSigner>>,
         reloaded: &mut Reloaded,
     ) -> (Reading, Option<Arc<DomainSigner>>) {
         // The stamp comes first: what is written while we read is read again the next time.
-        let outcome = self.store.stamp(domain).and_then(|stamp| {
+        let outcome = store.stamp(domain).and_then(|stamp| {
             let unchanged = stamp.is_some() && stamp == last.stamp;
-            if unchanged { Ok((stamp, None)) } else { Ok((stamp, Some(self.load(domain)?))) }
+            if unchanged { Ok((stamp, None)) } else { Ok((stamp, Some(load(store, domain)?))) }
         });
         match outcome {
             Ok((stamp, None)) => (Reading { stamp, failure: None }, signer),
@@ -154,18 +164,18 @@ impl Signers {
         }
     }
 
-    fn load(&self, domain: &DomainName) -> Result<Option<Arc<DomainSigner>>, KeyStoreError> {
-        let Some(keys) = self.store.read(domain)? else { return Ok(None) };
-        let keys = self.store.active_keys(&keys)?;
-        if keys.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(DomainSigner { domain: domain.clone(), keys })))
-    }
-
     fn read(&self) -> MutexGuard<'_, HashMap<DomainName, Reading>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn load(store: &KeyStore, domain: &DomainName) -> Result<Option<Arc<DomainSigner>>, KeyStoreError> {
+    let Some(keys) = store.read(domain)? else { return Ok(None) };
+    let keys = store.active_keys(&keys)?;
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(DomainSigner { domain: domain.clone(), keys })))
 }
 
 impl SignerSet {

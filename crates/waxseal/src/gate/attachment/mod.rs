@@ -34,7 +34,7 @@
 mod decode;
 mod kind;
 mod mime;
-mod rules;
+pub mod rules;
 mod search;
 mod sniff;
 mod words;

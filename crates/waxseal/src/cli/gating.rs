@@ -1,0 +1,161 @@
+//! The gate of `waxseal serve`: the milter, the keys that it signs with, and what is read again from
+//! time to time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp_types::UnixTime;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::wiring;
+use crate::config::{Config, WatchedFile};
+use crate::crypto::AwsLc;
+use crate::gate::milter::{self, MilterCounters, MilterSettings};
+use crate::gate::{Gate, GateSettings, Parts, key_file};
+use crate::keys::{KeyStore, Rotation, Signers};
+use crate::listen::Listener;
+use crate::metrics::Watched;
+use crate::observe::{Bounds, Observer};
+use crate::sender::Clock;
+
+/// How often keys and local verdicts are looked at again.
+const RELOAD_PERIOD: Duration = Duration::from_mins(1);
+
+/// How often the schedule of keys is looked after.
+const ROTATION_PERIOD: Duration = Duration::from_hours(1);
+
+/// The role with all that runs for it.
+pub(super) struct Gating {
+    pub(super) gate: Arc<Gate>,
+    pub(super) milter: Arc<MilterCounters>,
+    pub(super) signers: Arc<Signers>,
+    settings: MilterSettings,
+    observer: Observer,
+    rotation: Option<Rotation>,
+    clock: Clock,
+}
+
+/// Whether there is a state folder to keep keys in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// There is.
+    Kept,
+    /// Whoever shows the daemon another Internet does not want it to sign with the keys of this
+    /// one.
+    None,
+}
+
+impl Gating {
+    /// Makes the parts.
+    ///
+    /// # Errors
+    /// All that stands in the way.
+    pub(super) fn new(
+        config: &Config,
+        at: Option<UnixTime>,
+        memory: Memory,
+        observer: &Observer,
+    ) -> Result<Self, Vec<String>> {
+        let one = |error: &dyn std::fmt::Display| vec![error.to_string()];
+        let clock = at.map_or(Clock::System, Clock::Fixed);
+        let observer = Observer { bounds: Bounds::SENDER_AUTH, ..observer.clone() };
+        let local = Arc::new(WatchedFile::open(config.verdict.local.as_deref())?);
+        let state_dir = &config.state_dir;
+        let (signers, seal, rotation) = match memory {
+            Memory::Kept => {
+                let signers = Signers::open(state_dir, config.dkim.subdomains);
+                let seal = key_file::load_or_make(state_dir).map_err(|error| one(&error))?;
+                let rules = wiring::key_rules(config);
+                let rotation = Rotation::new(KeyStore::new(state_dir), rules);
+                (signers.map_err(|error| one(&error))?, seal, Some(rotation))
+            }
+            Memory::None => {
+                let seal = key_file::make().map_err(|error| one(&error))?;
+                (Signers::none(config.dkim.subdomains), seal, None)
+            }
+        };
+        let signers = Arc::new(signers);
+        let settings = GateSettings {
+            authserv_id: config.gate.authserv_id.clone(),
+            networks: config.gate.networks.clone(),
+            deadline: config.gate.deadline,
+            on_fault: config.gate.on_fault,
+            matrix: config.verdict.matrix,
+            attachments: config.attachments,
+            help: config.gate.help.clone(),
+        };
+        let parts = Parts {
+            observer: observer.clone(),
+            crypto: Arc::new(AwsLc::new()),
+            signers: Arc::clone(&signers),
+            local,
+            seal,
+            clock,
+        };
+        let milter_settings = MilterSettings {
+            max_connections: config.gate.max_connections,
+            idle_timeout: config.gate.idle_timeout,
+            // The gate has a deadline of its own, and an answer for when it is missed.
+            verdict_timeout: config.gate.deadline + Duration::from_secs(10),
+            on_fault: config.gate.on_fault,
+            ..MilterSettings::default()
+        };
+        let gate = Arc::new(Gate::new(settings, parts));
+        let milter = Arc::default();
+        Ok(Self { gate, milter, signers, settings: milter_settings, observer, rotation, clock })
+    }
+
+    /// What of it is shown to those who watch.
+    pub(super) fn watched(&self) -> Watched {
+        Watched {
+            gate: self.gate.counters(),
+            recent: self.gate.recent(),
+            milter: Arc::clone(&self.milter),
+            signers: Arc::clone(&self.signers),
+        }
+    }
+
+    /// Runs until `stopped`, and finishes what has begun.
+    pub(super) async fn run(self, listeners: Vec<Listener>, stopped: watch::Receiver<bool>) {
+        let Self { gate, milter, signers, settings, observer, rotation, clock } = self;
+        let mut beside = JoinSet::new();
+        beside.spawn(reload(Arc::clone(&gate), Arc::clone(&signers)));
+        if let Some(rotation) = rotation {
+            beside.spawn(rotate(rotation, signers, observer, clock));
+        }
+        milter::serve(listeners, gate, settings, milter, stopped).await;
+    }
+}
+
+/// Reads again what the operator may have changed.
+async fn reload(gate: Arc<Gate>, signers: Arc<Signers>) {
+    loop {
+        tokio::time::sleep(RELOAD_PERIOD).await;
+        let (gate, signers) = (Arc::clone(&gate), Arc::clone(&signers));
+        let reloaded = tokio::task::spawn_blocking(move || {
+            gate.local().reload();
+            signers.reload()
+        });
+        match reloaded.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "DKIM keys cannot be read again"),
+            Err(fault) => tracing::error!(%fault, "reading again failed: a fault of ours"),
+        }
+    }
+}
+
+/// Looks after the schedule of keys.
+async fn rotate(rotation: Rotation, signers: Arc<Signers>, observer: Observer, clock: Clock) {
+    loop {
+        match rotation.rotate_due(&observer, clock.now()).await {
+            Ok(round) if round.steps > 0 => {
+                let signers = Arc::clone(&signers);
+                let _ = tokio::task::spawn_blocking(move || signers.reload()).await;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "DKIM keys cannot be looked after"),
+        }
+        tokio::time::sleep(ROTATION_PERIOD).await;
+    }
+}
