@@ -6,6 +6,8 @@
 //! would make us judge another message than the one it delivers.
 //!
 //! [`Command::write`] is what a mail server does. Tests and benchmarks speak through it.
+//!
+//! Longer than other files: all commands both ways, with the table that shows each on the wire.
 
 use std::fmt;
 use std::net::IpAddr;

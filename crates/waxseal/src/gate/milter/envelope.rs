@@ -9,8 +9,8 @@ use super::macros::Macros;
 pub struct Envelope {
     /// The SMTP client.
     pub client: Client,
-    /// The reverse-path of MAIL as it came, in most cases with angle brackets; see
-    /// [`sender`](Self::sender).
+    /// The reverse-path of MAIL as it came; see [`sender`](Self::sender). It has angle brackets,
+    /// but not if the mail came into Postfix otherwise than by SMTP.
     pub reverse_path: Box<[u8]>,
     /// The ESMTP parameters of MAIL, such as `SIZE=1024` and `SMTPUTF8`.
     pub parameters: Vec<Box<[u8]>>,
@@ -19,8 +19,8 @@ pub struct Envelope {
     pub recipients: Vec<Box<[u8]>>,
     /// How many recipients there are.
     pub recipient_count: u64,
-    /// What the mail server knows besides. The queue id is `i`; Postfix gives the first message of
-    /// a session one when it has accepted a recipient, sendmail at MAIL.
+    /// What the mail server knows besides. The queue id is `i`; sendmail has one at MAIL, Postfix
+    /// when it has accepted a recipient.
     pub macros: Macros,
 }
 

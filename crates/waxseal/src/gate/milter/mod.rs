@@ -16,11 +16,12 @@
 //! - [`session`]: the order of steps, and what is known of a message ([`envelope`], [`macros`]);
 //!   a state machine without IO;
 //! - [`judge`]: the door to whoever decides;
-//! - [`serve`]: sockets, time limits, [`counters`]; below it `conversation`, one connection.
+//! - [`mod@serve`]: sockets, time limits, [`counters`]; below it `conversation`, one connection.
 //!
-//! What a mail server does not tell: white space between a field's name and its colon (Postfix
-//! removes it), what stands behind a NUL octet in a field, and the `Received` field that it adds
-//! itself.
+//! What a milter is shown is what is delivered: Postfix and sendmail mend or refuse bare CR, bare
+//! LF, zero octets and white space before a colon first. What is not shown is what the mail server
+//! itself adds: `Received`, and in sendmail also `Date`, `From` and `Message-Id` where they are
+//! missing. Lines too long for SMTP are cut later.
 
 pub mod command;
 mod conversation;

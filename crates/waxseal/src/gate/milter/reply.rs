@@ -1,7 +1,7 @@
 //! What we say to the mail server, made of checked parts only.
 //!
-//! Before the end of a message there is one reply, [`Reply::Continue`]. At its end, changes come
-//! first and then what becomes of the message; while a verdict takes long, [`Reply::Progress`]
+//! Before the end of a message there is one reply, `continue`. At its end, changes come
+//! first and then what becomes of the message; while a verdict takes long, `progress`
 //! keeps the mail server waiting.
 
 use std::fmt;

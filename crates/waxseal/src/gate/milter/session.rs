@@ -28,7 +28,7 @@ use super::packet::Packet;
 pub struct MilterLimits {
     /// The most octets of a packet, its length apart. The default is 1 MiB: pieces of the body have
     /// at most 64 KiB, header fields as many as the mail server lets through (Postfix:
-    /// `header_size_limit`, 100 KiB).
+    /// `header_size_limit`, 100 KiB; sendmail itself defers a message with one above 64 KiB).
     pub packet_octets: usize,
     /// The most octets of a packet that is neither of the header nor of the body. The default is
     /// 64 KiB, which is all that libmilter takes.
