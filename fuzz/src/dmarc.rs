@@ -55,8 +55,8 @@ pub fn dmarc_author(data: &[u8]) {
     let mut more = header.clone();
     more.push(HeaderField::new(b"from", b" <last@shown.test>").expect("a field"));
     let more = Author::read(&more);
-    assert!(author.domains().iter().all(|domain| more.domains().contains(domain)));
     let is_full = more.domains().len() == MAX_AUTHOR_DOMAINS;
+    assert!(is_full || author.domains().iter().all(|domain| more.domains().contains(domain)));
     assert!(is_full || more.domains().iter().any(|domain| domain.as_str() == "shown.test"));
     assert_eq!(matches!(more.domain(), AuthorDomain::One(_)), header.fields().is_empty());
 }

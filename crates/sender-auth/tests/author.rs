@@ -246,6 +246,32 @@ mod s4_4_no_single_valid_field {
     }
 
     #[test]
+    fn s4_4_what_is_shown_is_seen_whatever_stands_around_it() {
+        for from in [
+            "a@good.test\u{a0}<b@x>",
+            "a\u{ff20}good.test",
+            "a@good\u{3002}test <",
+            "<a@ good.test",
+            "a@good.test\u{fffd}",
+            "a@x\u{202e}y.good.test",
+            "a@-.good.test",
+            "a@!good.test@good.test.",
+        ] {
+            let author = author(&[["From: ", from].concat().as_bytes()]);
+            assert!(author.fault().is_some(), "{from}");
+            assert!(seen(&author).contains(&"good.test"), "{from} {author:?}");
+        }
+        let long = ["From: a@", &"x".repeat(64), ".good.test"].concat();
+        assert_eq!(seen(&author(&[long.as_bytes()])), ["good.test"]);
+        let deep = ["From: a@", &"x.".repeat(5_000), "good.test"].concat();
+        assert!(seen(&author(&[deep.as_bytes()]))[0].ends_with(".x.good.test"));
+        assert_eq!(
+            seen(&author(&[b"From: a@good.test\xff <b@evil.test>"])),
+            ["evil.test", "good.test"]
+        );
+    }
+
+    #[test]
     fn s4_4_comments_without_bottom() {
         let field = ["From: ", &"(".repeat(100_000), "a@good.test"].concat();
         let author = author(&[field.as_bytes()]);
@@ -340,7 +366,7 @@ mod rfc2047_encoded_words {
         unclear(
             &[b"From: =?utf-8?q?a=40good.test?="],
             "From: expected an address, found none",
-            &[],
+            &["good.test"],
         );
     }
 
@@ -377,7 +403,21 @@ mod bounds {
 
     #[test]
     fn long_fields_are_read_in_one_pass() {
-        let junk = ["a@b,", "<", "\"", "@", "=?utf-8?q?", ":", "a.", "\u{e4}@", "(x)", ";", " a"];
+        let junk = [
+            "a@b@c",
+            "@\u{e4}.",
+            "a@b,",
+            "<",
+            "\"",
+            "@",
+            "=?utf-8?q?",
+            ":",
+            "a.",
+            "\u{e4}@",
+            "(x)",
+            ";",
+            " a",
+        ];
         for junk in junk {
             let field = ["From: ", &junk.repeat(200_000 / junk.len()), "@good.test"].concat();
             let author = author(&[field.as_bytes()]);

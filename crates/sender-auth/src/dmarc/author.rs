@@ -16,7 +16,8 @@ use smtp_types::{DomainName, Position};
 
 use super::address_fault::AddressFault;
 use super::address_list::{AddressList, MAX_ADDRESSES, MAX_DOMAIN_OCTETS, Mailbox, read_addresses};
-use super::sender_hint::{SenderHint, hints};
+use super::encoded_word::decode;
+use super::sender_hint::{SenderHint, hints, is_at, is_domain_character};
 use crate::{Header, HeaderField};
 
 /// How many Author Domains are evaluated for one message: each may cost
@@ -62,6 +63,13 @@ impl Author {
         if author.domains.is_empty() {
             author.fault.get_or_insert(AuthorFault::NoAddress);
         }
+        if author.fault.is_some() {
+            let values = header.named("From").map(HeaderField::value);
+            let places = values.flat_map(places).take(MAX_PLACES);
+            for domain in places.flat_map(|place| visible(&place)).flatten() {
+                author.add_domain(&domain);
+            }
+        }
         author
     }
 
@@ -79,9 +87,6 @@ impl Author {
             let offset = field.octets().len() - value.len() + offset;
             let position = position(field.octets(), offset);
             self.fault.get_or_insert(AuthorFault::Address { position, fault });
-            for domain in visible_domains(value) {
-                self.add_domain(&domain);
-            }
         }
     }
 
@@ -182,19 +187,45 @@ fn position(octets: &[u8], offset: usize) -> Position {
     Position::of(&before, before.len())
 }
 
-/// What looks like a domain behind an `@`, for a field whose grammar says nothing.
-fn visible_domains(value: &[u8]) -> impl Iterator<Item = DomainName> {
-    let behind = value.split(|octet| *octet == b'@').skip(1).take(MAX_VISIBLE);
-    behind.filter_map(|behind| {
-        let behind = behind.trim_ascii_start();
-        let is_part = |octet: u8| {
-            octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_') || octet >= 0x80
-        };
-        let end = behind.iter().position(|octet| !is_part(*octet)).unwrap_or(behind.len());
-        let text = core::str::from_utf8(behind.get(..end.min(MAX_DOMAIN_OCTETS))?).ok()?;
-        DomainName::parse(text.trim_end_matches(['.', '-'])).ok()
-    })
+/// What stands behind each `@` of a field whose grammar says nothing: as it is written, and with
+/// encoded words decoded, for mail programs differ.
+fn places(value: &[u8]) -> Vec<String> {
+    let raw = String::from_utf8_lossy(value);
+    let decoded = decode(&raw);
+    let behind = |text: &str| -> Vec<String> {
+        let places = text.split(is_at).skip(1).take(MAX_PLACES).map(str::trim_start);
+        places.map(String::from).collect()
+    };
+    let mut places = behind(&raw);
+    if decoded != raw {
+        places.extend(behind(&decoded));
+    }
+    places
 }
 
-/// How many places of a field at fault are looked at.
-const MAX_VISIBLE: usize = 1_000;
+/// How many places of a message at fault are looked at.
+const MAX_PLACES: usize = 300;
+
+/// What looks like a domain at a place: all up to a space or a special character, and all up to a
+/// character that domains do not have.
+fn visible(place: &str) -> [Option<DomainName>; 2] {
+    let is_wide = |c: char| !c.is_ascii() || is_domain_character(c);
+    let widest = place.find(|c| !is_wide(c)).unwrap_or(place.len());
+    let usual = place.find(|c| !is_domain_character(c)).unwrap_or(place.len());
+    [widest, usual].map(|end| place.get(..end).and_then(longest_domain))
+}
+
+/// The text as a domain, or as much of its end as is one: a label that cannot exist does not take
+/// the domain above it out of sight.
+fn longest_domain(text: &str) -> Option<DomainName> {
+    let text = text.trim_end_matches(['.', '-']);
+    let ends = text.rmatch_indices('.').map(|(index, _)| index + 1).take(MAX_VISIBLE_LABELS);
+    let mut starts: Vec<usize> = ends.collect();
+    starts.push(0);
+    let names = starts.iter().rev().filter_map(|start| text.get(*start..));
+    let mut short = names.filter(|name| name.len() <= MAX_DOMAIN_OCTETS);
+    short.find_map(|name| DomainName::parse(name).ok())
+}
+
+/// How many labels of a domain that cannot exist are looked at.
+const MAX_VISIBLE_LABELS: usize = 8;

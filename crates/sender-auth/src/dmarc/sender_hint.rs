@@ -97,9 +97,12 @@ pub(crate) fn hints(mailboxes: &[Mailbox], words: &[Box<str>]) -> Vec<SenderHint
 /// More do not tell more.
 const MAX_HINTS: usize = 20;
 
+/// How many `@` of one text are looked at.
+const MAX_PLACES: usize = 100;
+
 /// The domains of what looks like addresses, those that are above or below `actual` apart.
 fn foreign_domains<'t>(text: &'t str, actual: &'t DomainName) -> impl Iterator<Item = DomainName> {
-    let ends = text.char_indices().filter(|(_, c)| is_at(*c));
+    let ends = text.char_indices().filter(|(_, c)| is_at(*c)).take(MAX_PLACES);
     let shown = ends.filter_map(move |(index, at)| {
         let before = text.get(..index)?.chars().next_back()?;
         let behind = text.get(index + at.len_utf8()..)?;
@@ -116,12 +119,12 @@ fn foreign_domains<'t>(text: &'t str, actual: &'t DomainName) -> impl Iterator<I
 }
 
 /// `@`, and what looks the same: FULLWIDTH and SMALL COMMERCIAL AT.
-const fn is_at(c: char) -> bool {
+pub(crate) const fn is_at(c: char) -> bool {
     matches!(c, '@' | '\u{ff20}' | '\u{fe6b}')
 }
 
 /// Letters and digits of all scripts, hyphens, and what UTS #46 takes for a dot.
-fn is_domain_character(c: char) -> bool {
+pub(crate) fn is_domain_character(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}')
 }
 
