@@ -14,6 +14,8 @@
 //! that other signers write. They leave this module as PKCS#8 in PEM, for the file with the mode
 //! 0600 and for nothing else: neither `Debug` nor an error text shows any of it.
 
+mod short_rsa;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ use quick_cache::sync::Cache;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use sender_auth::crypto::{Crypto, Digest, KeyType, RsaPublicKey, Sha256, SigningFailed};
+
+use short_rsa::ShortRsaKey;
 
 /// How many RSA public keys stay prepared; about 2 kB each.
 const PREPARED_KEYS: usize = 1_000;
@@ -163,6 +167,7 @@ pub struct SigningKey(Secret);
 
 enum Secret {
     Rsa(rsa::KeyPair),
+    ShortRsa(ShortRsaKey),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -205,7 +210,9 @@ impl SigningKey {
         }
         match key {
             PrivateKeyDer::Pkcs1(der) => {
-                Self::from_rsa(rsa::KeyPair::from_der(der.secret_pkcs1_der()))
+                Self::from_rsa(rsa::KeyPair::from_der(der.secret_pkcs1_der()), || {
+                    ShortRsaKey::from_pkcs1(der.secret_pkcs1_der())
+                })
             }
             PrivateKeyDer::Pkcs8(der) => Self::from_pkcs8(der.secret_pkcs8_der()),
             _ => Err(SigningKeyError::OtherAlgorithm),
@@ -217,12 +224,18 @@ impl SigningKey {
         if let Ok(key) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
             return Ok(Self(Secret::Ed25519(key)));
         }
-        Self::from_rsa(rsa::KeyPair::from_pkcs8(der))
+        Self::from_rsa(rsa::KeyPair::from_pkcs8(der), || ShortRsaKey::from_pkcs8(der))
     }
 
-    fn from_rsa(key: Result<rsa::KeyPair, KeyRejected>) -> Result<Self, SigningKeyError> {
+    fn from_rsa(
+        key: Result<rsa::KeyPair, KeyRejected>,
+        short: impl FnOnce() -> Option<ShortRsaKey>,
+    ) -> Result<Self, SigningKeyError> {
+        if key.as_ref().is_err_and(|rejected| rejected.description_() == "TooSmall") {
+            let short = short().ok_or(SigningKeyError::TooShort)?;
+            return Ok(Self(Secret::ShortRsa(short)));
+        }
         let key = key.map_err(|rejected| match rejected.description_() {
-            "TooSmall" => SigningKeyError::TooShort,
             "TooLarge" => SigningKeyError::TooLong,
             "WrongAlgorithm" => SigningKeyError::OtherAlgorithm,
             detail => SigningKeyError::Refused { detail: detail.into() },
@@ -256,6 +269,7 @@ impl SigningKey {
     pub fn to_pem(&self) -> Result<String, SigningKeyError> {
         let der: Result<Pkcs8V1Der<'_>, _> = match &self.0 {
             Secret::Rsa(key) => key.as_der(),
+            Secret::ShortRsa(key) => return key.to_pem(),
             Secret::Ed25519(key) => key.as_der(),
         };
         let refused = |_| SigningKeyError::Refused { detail: "no PKCS#8".into() };
@@ -286,6 +300,7 @@ impl SigningKey {
                 let refused = |_| SigningKeyError::Refused { detail: "no public key".into() };
                 Ok(PublicKey::new(KeyType::Rsa, spki.map_err(refused)?.as_ref()))
             }
+            Secret::ShortRsa(key) => Ok(PublicKey::new(KeyType::Rsa, &key.public_key()?)),
             Secret::Ed25519(key) => Ok(PublicKey::new(KeyType::Ed25519, key.public_key().as_ref())),
         }
     }
@@ -295,6 +310,7 @@ impl SigningKey {
     pub fn bits(&self) -> usize {
         match &self.0 {
             Secret::Rsa(key) => key.public_modulus_len() * 8,
+            Secret::ShortRsa(key) => key.bits(),
             Secret::Ed25519(_) => 256,
         }
     }
@@ -307,7 +323,7 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 impl sender_auth::crypto::SigningKey for SigningKey {
     fn key_type(&self) -> KeyType {
         match &self.0 {
-            Secret::Rsa(_) => KeyType::Rsa,
+            Secret::Rsa(_) | Secret::ShortRsa(_) => KeyType::Rsa,
             Secret::Ed25519(_) => KeyType::Ed25519,
         }
     }
@@ -320,6 +336,7 @@ impl sender_auth::crypto::SigningKey for SigningKey {
                     .map_err(|_| SigningFailed)?;
                 Ok(signature)
             }
+            Secret::ShortRsa(key) => key.sign(message),
             Secret::Ed25519(key) => {
                 key.try_sign(message).map(|sig| sig.as_ref().to_vec()).map_err(|_| SigningFailed)
             }
@@ -347,7 +364,7 @@ pub enum SigningKeyError {
     Encrypted,
     /// The key is for neither RSA nor Ed25519.
     OtherAlgorithm,
-    /// RSA with less than 2048 bits.
+    /// RSA with less than 1024 bits (RFC 8301 §3.2).
     TooShort,
     /// RSA with more than 4096 bits.
     TooLong,
@@ -375,10 +392,10 @@ impl fmt::Display for SigningKeyError {
                 f.write_str("expected an RSA or Ed25519 key, found another algorithm")
             }
             Self::TooShort => {
-                f.write_str("expected an RSA key of 2048 to 4096 bits, found a shorter one")
+                f.write_str("expected an RSA key of 1024 to 4096 bits, found a shorter one")
             }
             Self::TooLong => {
-                f.write_str("expected an RSA key of 2048 to 4096 bits, found a longer one")
+                f.write_str("expected an RSA key of 1024 to 4096 bits, found a longer one")
             }
             Self::Refused { detail } => write!(f, "expected a sound key, found: {detail}"),
         }

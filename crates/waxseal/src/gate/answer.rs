@@ -1,7 +1,8 @@
 //! What the client is told when its message is not taken: which domain, which check, and where to
 //! find help (ledger S2-24). Pure.
 
-use sender_auth::Authentication;
+use sender_auth::dkim::{self, KeyFailure};
+use sender_auth::{Authentication, spf};
 
 use super::decide::{Action, Decision, Reason};
 use super::milter::Refusal;
@@ -21,7 +22,7 @@ pub fn refusal(
     };
     let status = status(&decision.reason, decision.action);
     let mut lines = vec![line(&what(decision, authentication))];
-    lines.extend(checks(decision, authentication).map(|text| line(&text)));
+    lines.extend(checks(decision, authentication).iter().map(|text| line(text)));
     if !help.trim().is_empty() {
         lines.push(line(help));
     }
@@ -83,26 +84,38 @@ fn what(decision: &Decision, authentication: &Authentication) -> String {
     }
 }
 
-/// What each check has found; nothing if there was no author to check.
-fn checks(decision: &Decision, authentication: &Authentication) -> impl Iterator<Item = String> {
-    let checked = !matches!(decision.reason, Reason::NoAuthor | Reason::SeveralAuthors);
-    let spf = authentication.spf.as_ref().map(|spf| format!("SPF: {}", spf.mail_from));
-    let dkim = match authentication.dkim.as_slice() {
-        [] => vec!["DKIM: none: the message is not signed".to_owned()],
-        signatures => signatures
-            .iter()
-            .take(3)
-            .map(|one| {
-                let domain = one.domain.as_ref().map_or("?", |domain| domain.as_str());
-                format!("DKIM: {}: {domain}: {}", one.result().as_str(), one.reason)
-            })
-            .collect(),
-    };
-    spf.into_iter().chain(dkim).filter(move |_| checked)
+/// What each check has found, where that helps the sender. What the DNS said to us, and by which
+/// resolver, is nobody's business.
+fn checks(decision: &Decision, authentication: &Authentication) -> Vec<String> {
+    if !matches!(decision.reason, Reason::Asked(_) | Reason::SpfFail | Reason::Local(_)) {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    if let Some(spf::Evaluation { result, domain, matched, .. }) =
+        authentication.spf.as_ref().map(|spf| &spf.mail_from)
+    {
+        let domain = domain.as_ref().map_or("no domain", |domain| domain.as_str());
+        let matched = matched.as_ref().map(|matched| format!(", by {}", matched.directive));
+        lines.push(format!("SPF: {result} for {domain}{}", matched.unwrap_or_default()));
+    }
+    if authentication.dkim.is_empty() {
+        lines.push("DKIM: none, the message is not signed".to_owned());
+    }
+    for signature in authentication.dkim.iter().take(3) {
+        let result = signature.result();
+        let domain = signature.domain.as_ref().map_or("no domain", |domain| domain.as_str());
+        let reason = match &signature.reason {
+            dkim::Reason::Key(KeyFailure::Dns(_)) => "the key could not be looked up".to_owned(),
+            reason => reason.to_string(),
+        };
+        lines.push(format!("DKIM: {} for {domain}: {reason}", result.as_str()));
+    }
+    lines
 }
 
 /// A line that may stand in an SMTP reply: what a stranger has chosen is made printable, and cut.
 fn line(text: &str) -> String {
+    let text = text.replace('\u{a7}', "section ");
     let printable = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' });
     printable.take(MAX_LINE_OCTETS).collect()
 }

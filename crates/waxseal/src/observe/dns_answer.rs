@@ -27,7 +27,8 @@ const fn max_records(record_type: RecordType) -> usize {
         RecordType::A | RecordType::Aaaa | RecordType::Mx | RecordType::Ptr | RecordType::Tlsa => {
             100
         }
-        RecordType::Txt => 64,
+        // A message has no more than 65,535 octets; large companies have dozens of texts at their name.
+        RecordType::Txt => 512,
         RecordType::Cname => 1,
     }
 }
