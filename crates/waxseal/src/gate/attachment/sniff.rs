@@ -275,7 +275,10 @@ impl Sniffer {
                     continue;
                 }
                 Progress::End => {}
-                // What only seems to be an entry, within another one, is not to be trusted.
+                Progress::Broken if unpacking.wrapper == Wrapper::Gzip => {
+                    self.see(Kind::Unreadable(Unreadable::ArchiveEntry));
+                }
+                // What only seems to be an entry, within another one, may well be none.
                 Progress::Broken => self.zip.has_doubt |= self.unpacking.is_empty(),
             }
             if self.head == Some(Form::Gzip) {

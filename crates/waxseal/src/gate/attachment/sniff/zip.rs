@@ -23,7 +23,7 @@ pub(super) struct Zip {
     /// Some entry needs a password.
     is_locked: bool,
     /// Some entry cannot be looked at.
-    has_doubt: bool,
+    pub(super) has_doubt: bool,
     /// The directory that is being read, and the last one that was complete.
     directory: Directory,
     last: Directory,
