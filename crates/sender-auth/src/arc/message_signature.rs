@@ -102,7 +102,7 @@ fn parse_signed_fields(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<str>, Ar
         }
         if !name.bytes().all(|octet| octet.is_ascii_graphic()) {
             let found = name.into();
-            return Err(fault_at(list, tag, SignatureFault::FieldName { found }).into());
+            return Err(fault_at(list, tag, SignatureFault::FieldNames { found }).into());
         }
         if name.eq_ignore_ascii_case(FieldKind::Seal.as_str()) {
             return Err(ArcFieldError::at(list, tag, ArcFieldFault::SealSigned));

@@ -106,10 +106,7 @@ fn s5_1_1_a_line_that_begins_with_the_boundary_is_a_doubt() {
             "Content-Type: multipart/mixed; boundary=a\n\n--a\n\
              Content-Type: multipart/mixed; boundary=a\n\n--a\n{}",
         ),
-        &[
-            "part 1 (multipart/mixed): a line that may or may not delimit parts",
-            "part 1.1: {}",
-        ],
+        &["part 1 (multipart/mixed): a line that may or may not delimit parts", "part 1.1: {}"],
     );
     // One opens what the other closes.
     good(
@@ -117,10 +114,7 @@ fn s5_1_1_a_line_that_begins_with_the_boundary_is_a_doubt() {
             "Content-Type: multipart/mixed; boundary=a\n\n--a\n\
              Content-Type: multipart/mixed; boundary=a--\n\n--a--\n{}",
         ),
-        &[
-            "part 1: a line that may or may not delimit parts",
-            "part 1.1: {}",
-        ],
+        &["part 1: a line that may or may not delimit parts", "part 1.1: {}"],
     );
     let padding = " ".repeat(2000);
     good(
