@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arc;
 mod authres;
 mod dane;
 mod mta_sts_texts;
@@ -22,6 +23,7 @@ mod settings;
 mod socketmap;
 mod tlsrpt_texts;
 
+pub use arc::arc_chain;
 pub use authres::authentication_results;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
@@ -42,7 +44,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -60,6 +62,7 @@ pub const TARGETS: [Target; 15] = [
         from: "anyone who sends mail",
         run: authentication_results,
     },
+    Target { name: "arc_chain", from: "anyone who sends mail", run: arc_chain },
     Target { name: "config", from: "the operator", run: config },
     Target { name: "overrides", from: "the operator", run: overrides },
 ];
