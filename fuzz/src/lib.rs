@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arc;
 mod authres;
 mod dane;
 mod milter;
@@ -26,6 +27,7 @@ mod socketmap;
 mod spf;
 mod tlsrpt_texts;
 
+pub use arc::arc_chain;
 pub use authres::authentication_results;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use milter::{milter_field, milter_packet, milter_session};
@@ -50,7 +52,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 27] = [
+pub const TARGETS: [Target; 28] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -80,6 +82,7 @@ pub const TARGETS: [Target; 27] = [
     Target { name: "milter_packet", from: "a mail server", run: milter_packet },
     Target { name: "milter_session", from: "a mail server", run: milter_session },
     Target { name: "milter_field", from: "the sender of a message", run: milter_field },
+    Target { name: "arc_chain", from: "anyone who sends mail", run: arc_chain },
     Target { name: "config", from: "the operator", run: config },
     Target { name: "overrides", from: "the operator", run: overrides },
 ];

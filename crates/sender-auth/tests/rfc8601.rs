@@ -1,7 +1,7 @@
 //! RFC 8601, clause by clause, for whoever writes the field, reads it and removes it. Each name
 //! carries the section; lay the file beside the standard and tick off.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use sender_auth::authres::{
     AuthenticationResults, AuthenticationResultsFault, AuthservId, Keyword, MethodResult,
