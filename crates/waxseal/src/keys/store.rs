@@ -263,18 +263,28 @@ impl KeyStore {
         now: UnixTime,
         rules: &Rules,
     ) -> Result<Option<Visit>, KeyStoreError> {
+        // Making keys takes time, in which nobody should wait for the lock.
+        let Some(keys) = self.read(domain)? else { return Ok(None) };
+        let fresh = match plan(&keys, observed, now, &rules.schedule).step {
+            Some(Step::Announce { .. }) => Some(FreshKeys::generate()),
+            _ => None,
+        };
         let locked = self.lock()?;
         let Some(folder) = self.open_domain(domain)? else { return Ok(None) };
         let Some(keys) = read_keys(&folder, domain)? else { return Ok(None) };
-        let plan = plan(&keys, observed, now, &rules.schedule);
-        let keys = match &plan.step {
-            None => keys,
-            Some(Step::Announce { .. }) => {
+        let mut plan = plan(&keys, observed, now, &rules.schedule);
+        let keys = match (&plan.step, fresh) {
+            (None, _) => keys,
+            (Some(Step::Announce { .. }), Some(fresh)) => {
                 let refused = |error| KeyStoreError::NotMade { domain: domain.clone(), error };
-                let fresh = FreshKeys::generate().map_err(refused)?;
-                locked.announce(&keys, fresh, &rules.prefix, now)?
+                locked.announce(&keys, fresh.map_err(refused)?, &rules.prefix, now)?
             }
-            Some(step) => {
+            // Somebody has changed the keys meanwhile; the next visit makes new ones.
+            (Some(Step::Announce { .. }), None) => {
+                plan.step = None;
+                keys
+            }
+            (Some(step), _) => {
                 let keys = after(&keys, step, now);
                 write_keys(&folder, &keys)?;
                 keys
