@@ -254,7 +254,7 @@ public = \"BwgJ\"
                 let state = match state {
                     0 if index == 0 => State::Announced { since, seen },
                     1 if index == 1 => State::Active { since },
-                    0 | 1 | 2 => State::Retiring { since },
+                    0..=2 => State::Retiring { since },
                     _ => State::Retired { since },
                 };
                 let key = |letter, key_type| {

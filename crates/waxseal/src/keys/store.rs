@@ -20,7 +20,9 @@
 //! reported otherwise ([`Oddity`]): a key that nobody knows may be one whose `keys.toml` came from an
 //! old backup.
 
-use std::fmt;
+mod care;
+mod error;
+
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -29,14 +31,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sender_auth::crypto::KeyType;
-use smtp_types::{DomainName, DomainNameError, UnixTime};
+use smtp_types::{DomainName, UnixTime};
 
-use super::file::{self, KeysFileError};
+use super::file;
 use super::folder::{Folder, Stamp};
-use super::generation::{DomainKeys, Generation, Key, KeysError, State};
+use super::generation::{DomainKeys, Generation, Key, State};
 use super::rotation::{Observations, Plan, Schedule, Step, after, plan};
 use super::selector::{Selector, SelectorPrefix};
 use crate::crypto::{SigningKey, SigningKeyError};
+
+use care::{oddities, tidy};
+
+pub use care::Oddity;
+pub use error::KeyStoreError;
 
 /// The folder of keys in the state folder.
 const FOLDER: &str = "dkim";
@@ -107,44 +114,6 @@ pub struct Visit {
     pub plan: Plan,
     /// What is strange about its folder.
     pub oddities: Vec<Oddity>,
-}
-
-/// Something strange in the folder of a domain. Nothing is done about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Oddity {
-    /// A file that belongs to no key.
-    Stranger {
-        /// It.
-        path: PathBuf,
-    },
-    /// The private key of an announced or active generation is not there.
-    Missing {
-        /// Where it should be.
-        path: PathBuf,
-    },
-    /// Others than the owner may read or write a file.
-    Exposed {
-        /// It.
-        path: PathBuf,
-    },
-}
-
-impl fmt::Display for Oddity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stranger { path } => {
-                write!(f, "{}: belongs to no key, and is left alone", path.display())
-            }
-            Self::Missing { path } => {
-                write!(f, "{}: the private key is not there", path.display())
-            }
-            Self::Exposed { path } => write!(
-                f,
-                "{}: expected the mode 0600, found a file that others may use",
-                path.display()
-            ),
-        }
-    }
 }
 
 impl KeyStore {
@@ -263,18 +232,28 @@ impl KeyStore {
         now: UnixTime,
         rules: &Rules,
     ) -> Result<Option<Visit>, KeyStoreError> {
+        // Making keys takes time, in which nobody should wait for the lock.
+        let Some(keys) = self.read(domain)? else { return Ok(None) };
+        let fresh = match plan(&keys, observed, now, &rules.schedule).step {
+            Some(Step::Announce { .. }) => Some(FreshKeys::generate()),
+            _ => None,
+        };
         let locked = self.lock()?;
         let Some(folder) = self.open_domain(domain)? else { return Ok(None) };
         let Some(keys) = read_keys(&folder, domain)? else { return Ok(None) };
-        let plan = plan(&keys, observed, now, &rules.schedule);
-        let keys = match &plan.step {
-            None => keys,
-            Some(Step::Announce { .. }) => {
+        let mut plan = plan(&keys, observed, now, &rules.schedule);
+        let keys = match (&plan.step, fresh) {
+            (None, _) => keys,
+            (Some(Step::Announce { .. }), Some(fresh)) => {
                 let refused = |error| KeyStoreError::NotMade { domain: domain.clone(), error };
-                let fresh = FreshKeys::generate().map_err(refused)?;
-                locked.announce(&keys, fresh, &rules.prefix, now)?
+                locked.announce(&keys, fresh.map_err(refused)?, &rules.prefix, now)?
             }
-            Some(step) => {
+            // Somebody has changed the keys meanwhile; the next visit makes new ones.
+            (Some(Step::Announce { .. }), None) => {
+                plan.step = None;
+                keys
+            }
+            (Some(step), _) => {
                 let keys = after(&keys, step, now);
                 write_keys(&folder, &keys)?;
                 keys
@@ -484,170 +463,10 @@ fn read_private(folder: &Folder, key: &Key) -> Result<PrivateKey, KeyStoreError>
     Ok(PrivateKey { selector: key.selector.clone(), key: private })
 }
 
-/// Deletes what nobody needs for certain.
-fn tidy(folder: &Folder, keys: &DomainKeys) -> Result<(), KeyStoreError> {
-    let wrong = failed(folder.path());
-    let names = folder.names().map_err(&wrong)?;
-    folder.delete_drafts().map_err(&wrong)?;
-    for (key, state) in keys.keys() {
-        let name = pem_name(&key.selector);
-        if matches!(state, State::Retired { .. }) && names.contains(&name) {
-            folder.delete(&name).map_err(failed(&folder.path().join(&name)))?;
-            folder.sync().map_err(&wrong)?;
-        }
-    }
-    Ok(())
-}
-
-fn oddities(folder: &Folder, keys: &DomainKeys) -> Result<Vec<Oddity>, KeyStoreError> {
-    let mut names = folder.names().map_err(failed(folder.path()))?;
-    names.retain(|name| name != KEYS_FILE);
-    let mut found = Vec::new();
-    for (key, state) in keys.keys() {
-        let name = pem_name(&key.selector);
-        let path = folder.path().join(&name);
-        names.retain(|other| *other != name);
-        let content = folder.read(&name).map_err(failed(&path))?;
-        match (content, state) {
-            (Some(content), _) if content.is_exposed => found.push(Oddity::Exposed { path }),
-            (None, State::Announced { .. } | State::Active { .. }) => {
-                found.push(Oddity::Missing { path });
-            }
-            (Some(_), _) | (None, State::Retiring { .. } | State::Retired { .. }) => {}
-        }
-    }
-    found.extend(names.iter().map(|name| Oddity::Stranger { path: folder.path().join(name) }));
-    Ok(found)
-}
-
 fn failed(path: &Path) -> impl Fn(io::Error) -> KeyStoreError + use<> {
     let path = path.to_owned();
     move |error| KeyStoreError::Io { path: path.clone(), error }
 }
-
-/// Why keys cannot be read or changed. Whatever it is, what is on the disk is as it was.
-#[derive(Debug)]
-pub enum KeyStoreError {
-    /// The system says no: disk full, no permission.
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it says.
-        error: io::Error,
-    },
-    /// Another program holds the lock and does not let go.
-    Busy {
-        /// The lock.
-        path: PathBuf,
-    },
-    /// `keys.toml` makes no sense.
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        error: KeysFileError,
-    },
-    /// A private key is not there.
-    Missing {
-        /// Where it should be.
-        path: PathBuf,
-    },
-    /// A private key cannot be used.
-    PrivateKey {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        error: SigningKeyError,
-    },
-    /// A private key is not the other half of the public one in `keys.toml`.
-    OtherKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file of that name is there, and belongs to no key.
-    FileThere {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The library makes no key.
-    NotMade {
-        /// For whom.
-        domain: DomainName,
-        /// What it says.
-        error: SigningKeyError,
-    },
-    /// The domain has keys already.
-    HasKeys {
-        /// The domain.
-        domain: DomainName,
-    },
-    /// The domain has no keys.
-    NoKeys {
-        /// The domain.
-        domain: DomainName,
-    },
-    /// The domain's next keys are made already.
-    HasAnnounced {
-        /// The domain.
-        domain: DomainName,
-        /// Their selectors.
-        names: String,
-    },
-    /// The domain's name is so long that no record can stand below it.
-    Name {
-        /// The domain.
-        domain: DomainName,
-        /// What is too long.
-        error: DomainNameError,
-    },
-    /// The keys do not fit together.
-    Keys {
-        /// The domain.
-        domain: DomainName,
-        /// Why.
-        error: KeysError,
-    },
-}
-
-impl KeyStoreError {
-    fn keys(domain: &DomainName) -> impl Fn(KeysError) -> Self + '_ {
-        |error| Self::Keys { domain: domain.clone(), error }
-    }
-}
-
-impl fmt::Display for KeyStoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::Busy { path } => {
-                write!(f, "{}: another waxseal holds the lock", path.display())
-            }
-            Self::Damaged { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::Missing { path } => {
-                write!(f, "{}: expected a private key, found no file", path.display())
-            }
-            Self::PrivateKey { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::OtherKey { path } => write!(
-                f,
-                "{}: expected the private half of the key in keys.toml, found another key",
-                path.display()
-            ),
-            Self::FileThere { path } => {
-                write!(f, "{}: expected no file, found one that belongs to no key", path.display())
-            }
-            Self::NotMade { domain, error } => write!(f, "{domain}: {error}"),
-            Self::HasKeys { domain } => write!(f, "{domain}: has keys already"),
-            Self::NoKeys { domain } => write!(f, "{domain}: has no keys"),
-            Self::HasAnnounced { domain, names } => {
-                write!(f, "{domain}: the next keys are made already: {names}")
-            }
-            Self::Name { domain, error } => write!(f, "{domain}: no record fits: {error}"),
-            Self::Keys { domain, error } => write!(f, "{domain}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for KeyStoreError {}
 
 #[cfg(test)]
 mod tests;

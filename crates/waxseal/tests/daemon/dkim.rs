@@ -274,3 +274,59 @@ fn wrong_usage() {
         assert_eq!(long.collect::<Vec<_>>(), [""; 0], "{verb}");
     }
 }
+
+/// `kill -9` in the middle of work, again and again: what is there is whole, and the work goes on.
+#[test]
+fn killed_while_keys_are_made() {
+    let world = World::new();
+    let domains: Vec<_> = (0..12).map(|number| format!("d{number}.test")).collect();
+    let names: Vec<_> = domains.iter().map(String::as_str).collect();
+    for kill_at in [1, 3, 6] {
+        let mut child = command(&world, 0, &[&["add"], &names[..]].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let folder = world.state().join("dkim");
+        let has_begun = || folder.join(format!("d{kill_at}.test")).exists();
+        while !has_begun() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let said = dkim(&world, 0, &["list", "--json"]);
+        assert!(said.code <= 1, "{}{}", said.out, said.err);
+    }
+    let said = dkim(&world, 0, &[&["add", "--json"], &names[..]].concat());
+    assert!(said.code <= 1, "{}", said.err);
+    let listed = json_of(&dkim(&world, 0, &["list", "--json"]));
+    for domain in listed["domains"].as_array().unwrap() {
+        let folder = world.state().join("dkim").join(domain["domain"].as_str().unwrap());
+        for key in domain["generations"][0]["keys"].as_array().unwrap() {
+            let pem = folder.join(format!("{}.pem", key["selector"].as_str().unwrap()));
+            assert!(fs::read_to_string(pem).unwrap().ends_with("-----END PRIVATE KEY-----\n"));
+        }
+    }
+    assert_eq!(listed["domains"].as_array().unwrap().len(), 12);
+}
+
+/// Root makes keys in the folder of the daemon's user: they belong to that user.
+#[test]
+fn keys_belong_to_the_owner_of_the_state_folder() {
+    use std::os::unix::fs::MetadataExt;
+    let world = World::new();
+    fs::create_dir(world.state()).unwrap();
+    // Without the right to give it away, it stays ours, and so do the keys.
+    let _ = std::os::unix::fs::chown(world.state(), Some(12_345), Some(12_346));
+    let owner = |path: &str| {
+        let metadata = world.state().join(path).metadata().unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    let expected = owner("");
+    assert_eq!(dkim(&world, 0, &["add", "a.test"]).code, 0);
+    for path in
+        ["dkim", "dkim/.lock", "dkim/a.test", "dkim/a.test/keys.toml", "dkim/a.test/wx202611r.pem"]
+    {
+        assert_eq!(owner(path), expected, "{path}");
+    }
+}

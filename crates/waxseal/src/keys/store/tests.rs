@@ -62,7 +62,7 @@ fn a_life_on_the_disk() {
     assert_eq!(world.store.read(&world.domain).unwrap(), None);
     let keys = world.announce(Target::NewDomain).unwrap();
     assert_eq!(world.store.read(&world.domain).unwrap(), Some(keys));
-    assert_eq!(world.store.domains().unwrap(), [world.domain.clone()]);
+    assert_eq!(world.store.domains().unwrap(), std::slice::from_ref(&world.domain));
     assert_eq!(world.files("a.test"), ["keys.toml", "wx202611e.pem", "wx202611r.pem"]);
 
     assert_eq!(state(&world.visit(0, &DnsObservation::Absent)), ["announced"]);
@@ -227,7 +227,7 @@ fn damaged_files_are_named_and_left_alone() {
     }
     assert_eq!(world.files("a.test").len(), 3);
     // It is listed, so that nobody overlooks it.
-    assert_eq!(world.store.domains().unwrap(), [world.domain.clone()]);
+    assert_eq!(world.store.domains().unwrap(), std::slice::from_ref(&world.domain));
 }
 
 /// Many writers at once: each round of keys is made by one of them.
@@ -267,6 +267,6 @@ fn what_is_not_ours_is_no_domain() {
         fs::create_dir(world.path(folder)).unwrap();
     }
     fs::write(world.path("file.test"), "").unwrap();
-    assert_eq!(world.store.domains().unwrap(), [world.domain.clone()]);
+    assert_eq!(world.store.domains().unwrap(), std::slice::from_ref(&world.domain));
     assert_eq!(world.store.read(&DomainName::parse("file.test").unwrap()).unwrap(), None);
 }
