@@ -53,8 +53,29 @@ impl<'t> TagList<'t> {
     /// The first fault, with its place in the whole text.
     pub(crate) fn parse(text: &'t [u8], start: usize) -> Result<Self, TagListError> {
         let text = utf8(text)?;
-        let mut list = Self { text, tags: Vec::with_capacity(16) };
+        let list = Self { text, tags: Vec::new() };
         list.check_characters(start)?;
+        list.split(start)
+    }
+
+    /// Reads a record of the DNS. Where folds may be there may also be bare line ends: they come
+    /// from keys that were pasted into a zone with the line ends of their file, and mean nothing.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub(crate) fn parse_record(text: &'t [u8]) -> Result<Self, TagListError> {
+        let text = utf8(text)?;
+        let list = Self { text, tags: Vec::new() };
+        match text.find(|c: char| c.is_ascii_control() && !is_white(c)) {
+            Some(offset) => Err(list.character(offset)),
+            None => list.split(0),
+        }
+    }
+
+    /// The tags, behind octet `start`.
+    fn split(self, start: usize) -> Result<Self, TagListError> {
+        let text = self.text;
+        let mut list = Self { text, tags: Vec::with_capacity(16) };
         let mut offset = start;
         let specs = text.get(start..).unwrap_or_default();
         for spec in specs.split(';') {

@@ -565,8 +565,9 @@ mod s5_1_sealing {
         header_field(Canonicalization::Relaxed, &set.authentication_results, &mut sealed);
         header_field(Canonicalization::Relaxed, &set.message_signature, &mut sealed);
         let seal = String::from_utf8(set.seal.octets().to_vec()).unwrap();
-        let (tags, signature) = seal.split_once("b=").unwrap();
-        let empty = HeaderField::parse(format!("{tags}b=").as_bytes()).unwrap();
+        let (tags, behind) = seal.split_once("b=").unwrap();
+        let (signature, behind) = behind.split_once(';').unwrap();
+        let empty = HeaderField::parse(format!("{tags}b=;{behind}").as_bytes()).unwrap();
         header_field(Canonicalization::Relaxed, &empty, &mut sealed);
         sealed.truncate(sealed.len() - 2);
         let mut sha256 = AwsLc.sha256();
@@ -692,7 +693,9 @@ mod s5_2_validating {
     fn s5_2_step_3_the_first_status_is_none_and_the_others_are_pass() {
         let message = chain_of(3);
         let wrong = |instance: u8, from: &str, to: &str, found| {
-            let place = message.find(&format!("ARC-Seal: i={instance};")).unwrap();
+            // The newest stands on top.
+            let seals: Vec<_> = message.match_indices("ARC-Seal:").collect();
+            let (place, _) = seals[seals.len() - usize::from(instance)];
             let (before, rest) = message.split_at(place);
             let changed = before.to_owned() + &rest.replacen(from, to, 1);
             assert_eq!(failure(&changed), ChainFailure::ChainStatus { instance, found });
@@ -793,7 +796,9 @@ mod s5_2_validating {
             assert_eq!(found, ChainFailure::Seal { instance: 3, reason });
             assert_eq!(found.step(), 6);
         }
-        let unsigned = message.replacen("ARC-Seal: i=1; a=ed25519-sha256", "ARC-Seal: i=1; a=x", 1);
+        let oldest = message.rfind("ARC-Seal: a=ed25519-sha256").unwrap();
+        let (newer, oldest) = message.split_at(oldest);
+        let unsigned = [newer, &oldest.replacen("a=ed25519-sha256", "a=x", 1)].concat();
         let found = failure(&unsigned);
         let ChainFailure::Seal { instance: 1, reason } = found else { panic!("{found:?}") };
         assert!(matches!(reason, SignatureFailure::Malformed(_)));

@@ -74,7 +74,7 @@ impl Zone {
             records.clear();
         }
         if question.record_type == RecordType::Mx && exists {
-            let exchange = Some(DomainName::parse("mx.test").unwrap());
+            let exchange = Some(DnsName::parse("mx.test").unwrap());
             records.push(RecordData::Mx(Mx { preference: 10, exchange }));
         }
         Ok(DnsAnswer {

@@ -232,12 +232,13 @@ impl<'k, C: Crypto> Sealer<'k, C> {
         let value = results.write(kind.as_str(), Some(draft.instance));
         let authentication_results = draft.field(kind, &value)?;
 
-        let tags = draft.message_signature_tags(STANDARD.encode(body.finish().digest));
-        let message_signature = draft.sign(FieldKind::MessageSignature, &tags, signed)?;
+        let body_hash = STANDARD.encode(body.finish().digest);
+        let tags = || draft.message_signature_tags(&body_hash);
+        let message_signature = draft.sign(FieldKind::MessageSignature, tags, signed)?;
 
         header_field(Canonicalization::Relaxed, &authentication_results, &mut sealed);
         header_field(Canonicalization::Relaxed, &message_signature, &mut sealed);
-        let seal = draft.sign(FieldKind::Seal, &draft.seal_tags(), sealed)?;
+        let seal = draft.sign(FieldKind::Seal, || draft.seal_tags(), sealed)?;
 
         let Draft { instance, chain_status, .. } = draft;
         Ok(SealedSet { instance, chain_status, seal, message_signature, authentication_results })
@@ -279,7 +280,7 @@ struct Draft<'k, C: Crypto> {
 }
 
 impl<C: Crypto> Draft<'_, C> {
-    fn message_signature_tags(&self, body_hash: String) -> Vec<TagToWrite> {
+    fn message_signature_tags(&self, body_hash: &str) -> Vec<TagToWrite> {
         let mut tags = self.common_tags();
         tags.push(TagToWrite::new("c", "relaxed/relaxed"));
         tags.push(TagToWrite::new("h", self.names.as_str()));
@@ -293,7 +294,7 @@ impl<C: Crypto> Draft<'_, C> {
         tags
     }
 
-    /// The instance comes first (§4.1.2, §4.1.3), whatever the order of tags means otherwise.
+    /// What both fields have.
     fn common_tags(&self) -> Vec<TagToWrite> {
         let algorithm = Algorithm::of(self.with.key.key_type());
         alloc::vec![
@@ -305,14 +306,15 @@ impl<C: Crypto> Draft<'_, C> {
         ]
     }
 
-    /// RFC 6376 §3.7: the field without the value of `b=` is the last that is signed.
+    /// RFC 6376 §3.7: the field without the value of `b=` is the last that is signed. As it has none
+    /// yet, there is nothing to leave out.
     fn sign(
         &self,
         kind: FieldKind,
-        tags: &[TagToWrite],
+        tags: impl Fn() -> Vec<TagToWrite>,
         mut message: Vec<u8>,
     ) -> Result<HeaderField, SealError> {
-        let unsigned = self.field(kind, &write(kind.as_str(), tags, ""))?;
+        let unsigned = self.field(kind, &write(kind.as_str(), tags(), ""))?;
         let end = unsigned.octets().len();
         signature_field(Canonicalization::Relaxed, &unsigned, &(end..end), &mut message);
         let signature = match self.with.key.key_type() {
@@ -325,7 +327,7 @@ impl<C: Crypto> Draft<'_, C> {
             }
         };
         let signature = STANDARD.encode(signature.map_err(|SigningFailed| self.failed())?);
-        self.field(kind, &write(kind.as_str(), tags, &signature))
+        self.field(kind, &write(kind.as_str(), tags(), &signature))
     }
 
     fn field(&self, kind: FieldKind, value: &str) -> Result<HeaderField, SealError> {

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// How many columns a line has behind its indent.
 const COLUMNS: usize = 72;
@@ -19,18 +20,30 @@ impl TagToWrite {
     }
 }
 
-/// What stands behind the colon of the field. `signature` is the value of `b=`, in Base64; it comes
-/// last, so that all before it is the same with and without.
-pub(super) fn write(field_name: &str, tags: &[TagToWrite], signature: &str) -> String {
+/// What stands behind the colon of the field, in the order of the names, as most sealers write it.
+/// `signature` is the value of `b=`, in Base64. It has lines of its own, so that all around it is the
+/// same with and without.
+pub(super) fn write(field_name: &str, mut tags: Vec<TagToWrite>, signature: &str) -> String {
+    tags.push(TagToWrite::new("b", signature));
+    tags.sort_by_key(|tag| tag.name);
     let mut folded = Folded { text: String::new(), column: field_name.len() + 1 };
-    for tag in tags {
+    for (index, tag) in tags.iter().enumerate() {
+        let end = if index + 1 < tags.len() { ";" } else { "" };
         match tag.name {
-            "h" => folded.names(&tag.value),
-            name => folded.word(&format!("{name}={};", tag.value)),
+            "b" => {
+                folded.new_line();
+                folded.word("b=");
+                folded.base64(&tag.value);
+                folded.push(end);
+                folded.new_line();
+            }
+            "h" => {
+                folded.names(&tag.value);
+                folded.push(end);
+            }
+            name => folded.word(&format!("{name}={}{end}", tag.value)),
         }
     }
-    folded.word("b=");
-    folded.base64(signature);
     folded.text
 }
 
@@ -43,9 +56,10 @@ struct Folded {
 impl Folded {
     /// Adds a word, with a space or a fold before it.
     fn word(&mut self, word: &str) {
-        if self.column + 1 + word.len() > COLUMNS {
+        if self.column + 1 + word.len() > COLUMNS && self.column > 0 {
             self.new_line();
-        } else {
+        }
+        if self.column > 0 {
             self.push(" ");
         }
         self.push(word);
@@ -62,7 +76,6 @@ impl Folded {
             }
             self.push(name);
         }
-        self.push(";");
     }
 
     /// Adds Base64, folded where a line is full.
@@ -96,21 +109,23 @@ mod tests {
 
     #[test]
     fn lines_are_folded() {
-        let tags = [TagToWrite::new("i", "1"), TagToWrite::new("h", ["From"; 20].join(":"))];
-        let text = write("ARC-Message-Signature", &tags, &"A".repeat(100));
-        assert_eq!(
-            text,
-            [
-                " i=1; h=From:From:From:From:From:From:From:From:\r\n    ",
-                "From:From:From:From:From:From:From:From:From:From:From:From; b=",
-                &"A".repeat(9),
-                "\r\n    ",
-                &"A".repeat(72),
-                "\r\n    ",
-                &"A".repeat(19),
+        let tags = || {
+            let names = ["From"; 20].join(":");
+            alloc::vec![
+                TagToWrite::new("i", "1"),
+                TagToWrite::new("h", names),
+                TagToWrite::new("a", "x")
             ]
-            .concat()
-        );
-        assert!(text.starts_with(&write("ARC-Message-Signature", &tags, "")));
+        };
+        let text = write("ARC-Message-Signature", tags(), &"A".repeat(100));
+        let behind = [
+            ";\r\n    h=From:From:From:From:From:From:From:From:From:From:From:From:From:From:\r\n    ",
+            "From:From:From:From:From:From; i=1",
+        ]
+        .concat();
+        let signature = [&"A".repeat(70), "\r\n    ", &"A".repeat(30)].concat();
+        assert_eq!(text, [" a=x;\r\n    b=", &signature, &behind].concat());
+        let unsigned = write("ARC-Message-Signature", tags(), "");
+        assert_eq!(unsigned, [" a=x;\r\n    b=", &behind].concat());
     }
 }

@@ -132,7 +132,7 @@ impl KeyRecord {
     /// # Errors
     /// The first fault, with its place.
     pub fn parse(text: &[u8]) -> Result<Self, KeyRecordError> {
-        let list = TagList::parse(text, 0)?;
+        let list = TagList::parse_record(text)?;
         check_version(&list)?;
         let key_type = parse_key_type(&list)?;
         let key = parse_key(&list, key_type)?;

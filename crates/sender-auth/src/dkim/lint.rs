@@ -31,7 +31,7 @@ const KNOWN_TAGS: [&str; 7] = ["v", "h", "k", "n", "p", "s", "t"];
 /// remark of its own).
 #[must_use]
 pub fn lint_key_record(text: &[u8]) -> Vec<Finding> {
-    let list = match TagList::parse(text, 0) {
+    let list = match TagList::parse_record(text) {
         Ok(list) => list,
         Err(error) => return alloc::vec![fault(&error.into())],
     };

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use sender_auth::spf::{Evaluation, Limits, Query, Receiver, check_host};
 use smtp_types::{
-    DnsAnswer, DnsFailure, DnsQuestion, DnsReply, Dnssec, DomainName, Known, Mx, RecordData,
-    UnixTime,
+    DnsAnswer, DnsFailure, DnsName, DnsQuestion, DnsReply, Dnssec, DomainName, Known, Mx,
+    RecordData, UnixTime,
 };
 
 /// Who checks in all tests.
@@ -83,7 +83,7 @@ fn record(record_type: &str, data: &str) -> RecordData {
         "TXT" => RecordData::Txt(data.as_bytes().into()),
         "PTR" => RecordData::Ptr(DomainName::parse(data).unwrap()),
         "MX" => {
-            let exchange = (data != ".").then(|| DomainName::parse(data).unwrap());
+            let exchange = (data != ".").then(|| DnsName::parse(data).unwrap());
             RecordData::Mx(Mx { preference: 10, exchange })
         }
         other => unreachable!("{other}?"),

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use sender_auth::HeaderField;
 use sender_auth::arc::{
-    FieldNames, FieldsToCover, SealOptions, SealedSet, Sealer, ValidateLimits, Validator,
+    ChainStatus, FieldNames, FieldsToCover, SealOptions, SealedSet, Sealer, ValidateLimits,
+    Validator,
 };
 use sender_auth::authres::{AuthenticationResults, AuthservId};
 use sender_auth::dkim::{Selector, SignOptions, SignWith, Signer};
@@ -40,10 +41,10 @@ pub(super) fn seal_command() -> Command {
     Command::new("seal")
         .about("Seal a message with ARC: print the header fields to put above it")
         .long_about(
-            "Seal a message with ARC (RFC 8617): check the chain that it has, and print the three \
-             fields of the next set, to be put above the message. What was found when it came is \
-             read from its Authentication-Results fields with the id of --authserv-id. Exit code: \
-             0 sealed, 1 the message cannot be sealed, 64 wrong usage.",
+            "Seal a message with ARC (RFC 8617): print the three fields of the next set, to be put \
+             above the message. What was found when it came is read from its \
+             Authentication-Results fields with the id of --authserv-id. If they do not say \
+             whether the chain held, it is checked now. Exit code: 0 sealed, 1 the message cannot be sealed, 64 wrong usage.",
         )
         .arg(file_arg())
         .arg(key_arg())
@@ -193,7 +194,8 @@ struct Sealing<'s> {
 }
 
 impl Sealing<'_> {
-    /// Whether the chain holds must be known before the message can be sealed, so its body is kept.
+    /// §5.1 step 4: whether the chain holds is what was found when the message came, for it may have
+    /// been changed since. Only if nobody has said it, it is checked now; so the body is kept.
     fn seal(&self, name: &str) -> Result<SealedSet, String> {
         let told = |error: io::Error| error.to_string();
         let crypto = AwsLc::new();
@@ -207,12 +209,15 @@ impl Sealing<'_> {
         })
         .map_err(told)?;
         let chain = validator.finish();
-        let status = self
-            .looking
-            .evaluate(|known| chain.evaluate(known, &crypto, self.options.now))
-            .map_err(|given_up| given_up.to_string())?
-            .status();
         let results = AuthenticationResults::collect(&header, self.id);
+        let status = match ChainStatus::reported_in(&results) {
+            Some(status) => status,
+            None => self
+                .looking
+                .evaluate(|known| chain.evaluate(known, &crypto, self.options.now))
+                .map_err(|given_up| given_up.to_string())?
+                .status(),
+        };
         let (selector, key) = self.key;
         let with = SignWith { domain: self.domain.clone(), selector: selector.clone(), key };
         let mut sealer = Sealer::new(&header, status, &crypto, with, self.options)
