@@ -43,3 +43,10 @@ pub use strict::{Lapse, NotStrict, not_strict};
 pub use verify::{
     DkimResult, Hashed, Reason, SignatureResult, Verifier, VerifyLimits, message_result,
 };
+
+pub(crate) use canonical::{signature_field, signed_fields};
+pub(crate) use key::look_up_key;
+pub(crate) use signature::{
+    MAX_SIGNED_FIELDS, at as fault_at, check_query_methods, parse_algorithm, parse_base64,
+    parse_canonicalization, parse_domain, parse_number, parse_selector, required,
+};

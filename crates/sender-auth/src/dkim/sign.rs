@@ -26,7 +26,7 @@ use smtp_types::{DomainName, UnixTime};
 use crate::crypto::{Crypto, KeyType, Sha256, SigningFailed, SigningKey};
 use crate::dkim::canonical::{header_field, signature_field, signed_fields};
 use crate::dkim::signature::MAX_SIGNED_FIELDS;
-use crate::dkim::{Algorithm, BodyHash, Canonicalization, SIGNATURE_FIELD, Selector};
+use crate::dkim::{Algorithm, BodyDigest, BodyHash, Canonicalization, SIGNATURE_FIELD, Selector};
 use crate::header::{Header, HeaderField};
 
 /// One key to sign with.
@@ -151,7 +151,7 @@ impl FieldsToSign {
     }
 
     /// The names for `h=`, one for each field and one more.
-    fn names(&self, header: &Header) -> Vec<&str> {
+    pub(crate) fn names(&self, header: &Header) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         let lists = [(&self.always, true), (&self.if_present, false)];
         for (list, even_if_absent) in lists {
@@ -267,8 +267,19 @@ impl<'k, C: Crypto> Signer<'k, C> {
     ///
     /// # Errors
     /// [`SignError::Failed`] if a key makes no signature.
-    pub fn finish(self) -> Result<Vec<HeaderField>, SignError> {
-        let body_hash = STANDARD.encode(self.body.finish().digest);
+    pub fn finish(mut self) -> Result<Vec<HeaderField>, SignError> {
+        let empty = BodyHash::new(Canonicalization::Simple, None, self.crypto.sha256());
+        let body = core::mem::replace(&mut self.body, empty).finish();
+        self.finish_with(&body)
+    }
+
+    /// The same for a body that was hashed elsewhere, all of it, in the form of the options: for
+    /// whoever knows the keys only when the body has passed.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn finish_with(self, body: &BodyDigest) -> Result<Vec<HeaderField>, SignError> {
+        let body_hash = STANDARD.encode(body.digest);
         let draft = Draft {
             options: &self.options,
             names: &self.names,

@@ -183,7 +183,7 @@ impl Signature {
     }
 }
 
-fn required<'l, 't>(
+pub(crate) fn required<'l, 't>(
     list: &'l TagList<'t>,
     name: &'static str,
 ) -> Result<&'l Tag<'t>, SignatureError> {
@@ -201,7 +201,10 @@ fn check_version(list: &TagList<'_>, tag: &Tag<'_>) -> Result<(), SignatureError
 
 /// `a=`. RFC 8301 §3.1: "rsa-sha1 MUST NOT be used for signing or verifying", so it is not among
 /// the [algorithms](Algorithm).
-fn parse_algorithm(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Algorithm, SignatureError> {
+pub(crate) fn parse_algorithm(
+    list: &TagList<'_>,
+    tag: &Tag<'_>,
+) -> Result<Algorithm, SignatureError> {
     match tag.value {
         "rsa-sha256" => Ok(Algorithm::RsaSha256),
         "ed25519-sha256" => Ok(Algorithm::Ed25519Sha256),
@@ -210,7 +213,7 @@ fn parse_algorithm(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Algorithm, Signa
     }
 }
 
-fn parse_base64(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<[u8]>, SignatureError> {
+pub(crate) fn parse_base64(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<[u8]>, SignatureError> {
     match base64(tag.value) {
         Some(octets) if !octets.is_empty() => Ok(octets.into_boxed_slice()),
         _ => Err(at(list, tag, SignatureFault::NotBase64 { tag: tag.name.into() })),
@@ -219,7 +222,7 @@ fn parse_base64(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<[u8]>, Signatur
 
 /// `c=`: "If only one algorithm is named, that algorithm is used for the header and "simple" is
 /// used for the body."
-fn parse_canonicalization(
+pub(crate) fn parse_canonicalization(
     list: &TagList<'_>,
 ) -> Result<(Canonicalization, Canonicalization), SignatureError> {
     let Some(tag) = list.get("c") else {
@@ -235,7 +238,10 @@ fn parse_canonicalization(
 }
 
 /// `d=`: `domain-name = sub-domain 1*("." sub-domain)`; A-labels or U-labels (RFC 8616 §5).
-fn parse_domain(list: &TagList<'_>, tag: &Tag<'_>) -> Result<DomainName, SignatureError> {
+pub(crate) fn parse_domain(
+    list: &TagList<'_>,
+    tag: &Tag<'_>,
+) -> Result<DomainName, SignatureError> {
     let domain = DomainName::parse(tag.value)
         .map_err(|error| at(list, tag, SignatureFault::Domain { tag: "d", error }))?;
     if domain.parent().is_none() {
@@ -245,7 +251,10 @@ fn parse_domain(list: &TagList<'_>, tag: &Tag<'_>) -> Result<DomainName, Signatu
 }
 
 /// `s=`: labels; A-labels or U-labels (RFC 8616 §5).
-fn parse_selector(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Selector, SignatureError> {
+pub(crate) fn parse_selector(
+    list: &TagList<'_>,
+    tag: &Tag<'_>,
+) -> Result<Selector, SignatureError> {
     Selector::parse(tag.value)
         .map_err(|error| at(list, tag, SignatureFault::Domain { tag: "s", error }))
 }
@@ -309,7 +318,7 @@ fn is_at_or_below(name: &DomainName, domain: &DomainName) -> bool {
 }
 
 /// `q=`: how to find the key; unknown methods are skipped, and `dns/txt` is the only known one.
-fn check_query_methods(list: &TagList<'_>) -> Result<(), SignatureError> {
+pub(crate) fn check_query_methods(list: &TagList<'_>) -> Result<(), SignatureError> {
     match list.get("q") {
         Some(tag) if !parts(tag.value).any(|method| method == "dns/txt") => {
             Err(at(list, tag, SignatureFault::QueryMethod { found: tag.value.into() }))
@@ -320,7 +329,7 @@ fn check_query_methods(list: &TagList<'_>) -> Result<(), SignatureError> {
 
 /// `l=`, `t=` and `x=`: digits, so many at most. What is beyond 64 bits counts as the greatest
 /// number of that size.
-fn parse_number(
+pub(crate) fn parse_number(
     list: &TagList<'_>,
     name: &'static str,
     digits: usize,
@@ -338,7 +347,7 @@ fn parse_number(
     Ok(Some(value.iter().fold(0, add)))
 }
 
-fn at(list: &TagList<'_>, tag: &Tag<'_>, fault: SignatureFault) -> SignatureError {
+pub(crate) fn at(list: &TagList<'_>, tag: &Tag<'_>, fault: SignatureFault) -> SignatureError {
     SignatureError::new(list.position(tag.value_offset), fault)
 }
 
