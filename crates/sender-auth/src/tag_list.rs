@@ -11,14 +11,12 @@
 //! tags mean is said by those who read them; a tag that they do not know is ignored.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
 use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use smtp_types::Position;
 
 /// How many tags a list may have. The standards know 13; a longer list is made to cost time.
@@ -55,7 +53,8 @@ impl<'t> TagList<'t> {
     /// The first fault, with its place in the whole text.
     pub(crate) fn parse(text: &'t [u8], start: usize) -> Result<Self, TagListError> {
         let text = utf8(text)?;
-        let mut list = Self { text, tags: Vec::new() };
+        let mut list = Self { text, tags: Vec::with_capacity(16) };
+        list.check_characters(start)?;
         let mut offset = start;
         let specs = text.get(start..).unwrap_or_default();
         for spec in specs.split(';') {
@@ -100,11 +99,10 @@ impl<'t> TagList<'t> {
     /// `tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]`
     fn parse_tag(&self, spec: &'t str, offset: usize) -> Result<Tag<'t>, TagListError> {
         let begin = offset + (spec.len() - spec.trim_start_matches(is_white).len());
-        if trim(spec).is_empty() {
-            return Err(self.error(begin, TagListFault::Empty));
-        }
         let Some((name, value)) = spec.split_once('=') else {
-            return Err(self.error(begin, TagListFault::NoEquals));
+            let is_empty = begin == offset + spec.len();
+            let fault = if is_empty { TagListFault::Empty } else { TagListFault::NoEquals };
+            return Err(self.error(begin, fault));
         };
         let between = offset + name.len() + 1..offset + spec.len();
         let name = trim(name);
@@ -112,33 +110,40 @@ impl<'t> TagList<'t> {
             return Err(self.error(begin, TagListFault::Name { found: name.into() }));
         }
         let value_offset = between.end - value.trim_start_matches(is_white).len();
-        self.check_folds(offset, spec)?;
         let value = trim(value);
-        let stranger = value.char_indices().find(|(_, c)| !is_white(*c) && c.is_control());
-        if let Some((index, found)) = stranger {
-            return Err(self.error(value_offset + index, TagListFault::Character { found }));
-        }
         Ok(Tag { name, value, name_offset: begin, value_offset, between })
     }
 
-    /// CR and LF come only as `FWS = [*WSP CRLF] 1*WSP` (RFC 6376 §2.8).
-    fn check_folds(&self, offset: usize, spec: &str) -> Result<(), TagListError> {
-        let octets = spec.as_bytes();
-        let is_fold = |index: usize| {
-            let behind = octets.get(index + 1..).unwrap_or_default();
-            match octets.get(index) {
-                Some(b'\r') => matches!(behind, [b'\n', b' ' | b'\t', ..]),
-                _ => index > 0 && octets.get(index - 1) == Some(&b'\r'),
+    /// Of the control characters there are only tabs, and CR and LF as `FWS = [*WSP CRLF] 1*WSP`
+    /// (RFC 6376 §2.8).
+    fn check_characters(&self, start: usize) -> Result<(), TagListError> {
+        let is_control = |octet: &u8| octet.is_ascii_control() & (*octet != b'\t');
+        let mut offset = start;
+        let mut lines = self.text.get(start..).unwrap_or_default().split('\n').peekable();
+        while let Some(line) = lines.next() {
+            let next = lines.peek();
+            let fold = line
+                .strip_suffix('\r')
+                .filter(|_| next.is_some_and(|next| next.starts_with([' ', '\t'])));
+            let octets = fold.unwrap_or(line).as_bytes();
+            // All are looked at without a way out, so that the compiler can take many at once.
+            if octets.iter().fold(false, |any, octet| any | is_control(octet))
+                && let Some(index) = octets.iter().position(is_control)
+            {
+                return Err(self.character(offset + index));
             }
-        };
-        let lines = octets.iter().enumerate().filter(|(_, octet)| matches!(octet, b'\r' | b'\n'));
-        for (index, octet) in lines {
-            if !is_fold(index) {
-                let fault = TagListFault::Character { found: char::from(*octet) };
-                return Err(self.error(offset + index, fault));
+            offset += line.len();
+            if next.is_some() && fold.is_none() {
+                return Err(self.character(offset));
             }
+            offset += 1;
         }
         Ok(())
+    }
+
+    fn character(&self, offset: usize) -> TagListError {
+        let found = self.text.as_bytes().get(offset).copied().unwrap_or_default();
+        self.error(offset, TagListFault::Character { found: char::from(found) })
     }
 
     fn error(&self, offset: usize, fault: TagListFault) -> TagListError {
@@ -159,14 +164,16 @@ fn utf8(text: &[u8]) -> Result<&str, TagListError> {
     })
 }
 
-/// White space of a fold. Whether CR and LF stand where they may is [`TagList::check_folds`]'s.
+/// White space of a fold. Whether CR and LF stand where they may was
+/// [checked](TagList::check_characters).
 pub(crate) fn is_white(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
 /// Without the white space at the ends.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_white)
+    let text = text.trim_start_matches(is_white);
+    text.trim_end_matches(is_white)
 }
 
 /// The parts of a list such as `h=From : To`, without the white space around them.
@@ -176,10 +183,17 @@ pub(crate) fn parts(value: &str) -> impl Iterator<Item = &str> {
 
 /// The octets of a `base64string` (RFC 6376 §2.10): folds anywhere, padding or none.
 pub(crate) fn base64(value: &str) -> Option<Vec<u8>> {
-    let config =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let text: String = value.split(is_white).collect();
-    GeneralPurpose::new(&STANDARD, config).decode(text).ok()
+    let mut text = value.as_bytes().to_vec();
+    let mut end = 0;
+    for octet in value.bytes() {
+        // The next octet that counts is written over this one if it is white.
+        if let Some(place) = text.get_mut(end) {
+            *place = octet;
+        }
+        end += usize::from(octet > b' ');
+    }
+    text.truncate(end);
+    STANDARD_PAD_INDIFFERENT.decode(text).ok()
 }
 
 /// `tag-name = ALPHA *ALNUMPUNC`

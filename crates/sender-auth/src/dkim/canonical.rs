@@ -73,29 +73,24 @@ fn relaxed_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.push(b':');
     let begin = out.len();
     let mut rest = value;
+    let mut space = false;
     while !rest.is_empty() {
-        let word = rest.iter().position(|octet| octet.is_ascii_whitespace()).unwrap_or(rest.len());
-        let (word, behind) = rest.split_at(word);
-        out.extend_from_slice(word);
-        rest = match behind {
-            [b'\r', b'\n', behind @ ..] => behind,
+        rest = match rest {
             [b' ' | b'\t', behind @ ..] => {
-                let more = behind.iter().position(|octet| !matches!(octet, b' ' | b'\t'));
-                let behind = behind.split_at(more.unwrap_or(behind.len())).1;
-                if out.len() > begin && out.last() != Some(&b' ') {
+                space = out.len() > begin;
+                behind
+            }
+            [b'\r', b'\n', behind @ ..] => behind,
+            _ => {
+                if core::mem::take(&mut space) {
                     out.push(b' ');
                 }
+                let run = unchanged::<true>(rest).max(1);
+                let (run, behind) = rest.split_at(run);
+                out.extend_from_slice(run);
                 behind
             }
-            [octet, behind @ ..] => {
-                out.push(*octet);
-                behind
-            }
-            [] => behind,
         };
-    }
-    if out.len() > begin && out.last() == Some(&b' ') {
-        out.pop();
     }
 }
 
@@ -107,16 +102,21 @@ pub(crate) fn signed_fields<'h>(
     names: impl IntoIterator<Item = &'h str>,
     except: Option<&HeaderField>,
 ) -> Vec<&'h HeaderField> {
-    let mut left: Vec<&HeaderField> = header
+    // What tells most names apart at a glance: the length and the first letter.
+    let glance = |name: &[u8]| (name.len(), name.first().map(u8::to_ascii_lowercase));
+    let mut left: Vec<_> = header
         .fields()
         .iter()
         .rev()
         .filter(|field| !except.is_some_and(|except| core::ptr::eq(*field, except)))
+        .map(|field| (glance(field.name()), field))
         .collect();
-    let mut signed = Vec::new();
+    let mut signed = Vec::with_capacity(left.len());
     for name in names {
-        if let Some(index) = left.iter().position(|field| field.is(name)) {
-            signed.push(left.remove(index));
+        let seen = glance(name.as_bytes());
+        let is_it = |(other, field): &(_, &HeaderField)| *other == seen && field.is(name);
+        if let Some(index) = left.iter().position(is_it) {
+            signed.push(left.remove(index).1);
         }
     }
     signed
@@ -126,6 +126,7 @@ pub(crate) fn signed_fields<'h>(
 #[derive(Debug)]
 pub struct BodyHash<S> {
     how: Canonicalization,
+    limit: u64,
     canonical: Canonical<S>,
     /// Line ends that count only if something comes behind them.
     line_ends: u64,
@@ -151,13 +152,10 @@ impl<S: Sha256> BodyHash<S> {
     /// the canonical body count; `None` is all. `sha256` is a new hash.
     #[must_use]
     pub fn new(how: Canonicalization, limit: Option<u64>, sha256: S) -> Self {
-        let canonical = Canonical {
-            sha256,
-            limit: limit.unwrap_or(u64::MAX),
-            octets: 0,
-            buffer: Vec::with_capacity(BUFFER),
-        };
-        Self { how, canonical, line_ends: 0, space: false, cr: false }
+        let limit = limit.unwrap_or(u64::MAX);
+        let canonical =
+            Canonical { sha256, left: limit, octets: 0, buffer: Vec::with_capacity(BUFFER) };
+        Self { how, limit, canonical, line_ends: 0, space: false, cr: false }
     }
 
     /// Takes the next piece of the body, whose lines end in CRLF. A CR or LF alone is an octet as
@@ -197,27 +195,33 @@ impl<S: Sha256> BodyHash<S> {
         if !is_empty || self.how == Canonicalization::Simple {
             self.canonical.add(b"\r\n");
         }
-        self.canonical.finish()
+        self.canonical.finish(self.limit)
     }
 
     /// §3.4.4: white space at the end of a line does not count, elsewhere it is one space.
     fn push_relaxed(&mut self, octets: &[u8]) {
         let mut rest = octets;
-        while let [first, ..] = rest {
-            if matches!(first, b' ' | b'\t') {
-                let behind = rest.iter().position(|octet| !matches!(octet, b' ' | b'\t'));
-                rest = rest.split_at(behind.unwrap_or(rest.len())).1;
-                self.space = true;
-                continue;
-            }
-            if let [b'\r', b'\n', behind @ ..] = rest {
+        while !rest.is_empty() {
+            let is_text = |octet: &u8| !matches!(octet, b' ' | b'\t');
+            let white = rest.iter().position(is_text).unwrap_or(rest.len());
+            let (space, text) = rest.split_at(white);
+            self.space |= !space.is_empty();
+            if let [b'\r', b'\n', behind @ ..] = text {
                 self.end_line();
                 rest = behind;
                 continue;
             }
-            let (run, behind) = rest.split_at(unchanged(rest));
-            self.add_lines(run);
-            rest = behind;
+            let run = unchanged::<false>(text);
+            // The space that is to stand before the text may already do so.
+            let begin = match space {
+                [.., b' '] if run > 0 => {
+                    self.space = false;
+                    white - 1
+                }
+                _ => white,
+            };
+            self.add_lines(rest.get(begin..white + run).unwrap_or_default());
+            rest = text.get(run..).unwrap_or_default();
         }
     }
 
@@ -261,63 +265,107 @@ impl<S: Sha256> BodyHash<S> {
 const LINE_ENDS: &[u8] = b"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
 
 /// How many octets at the beginning stay as they are in `relaxed`: up to the first white space that
-/// is not a single space inside a line. At least one, if the first is not white space.
+/// is more than a single space inside a line, and with `FOLDS` up to the first CR.
 ///
-/// It looks at blocks, so that the compiler can look at many octets at once.
-fn unchanged(octets: &[u8]) -> usize {
+/// It may stop early; to go on too far would be wrong. It looks at blocks without a way out of them,
+/// so that the compiler can look at many octets at once: at great ones whether they have a stop,
+/// then at small ones where.
+fn unchanged<const FOLDS: bool>(octets: &[u8]) -> usize {
     const BLOCK: usize = 64;
-    let changes = |here: u8, next: u8| {
-        (here == b'\t') | ((here == b' ') & ((next == b' ') | (next == b'\t') | (next == b'\r')))
-    };
     let mut at = 0;
     while let Some(block) = octets.get(at..at + BLOCK + 1) {
         let pairs = block.iter().zip(&block[1..]);
-        if pairs.fold(false, |any, (here, next)| any | changes(*here, *next)) {
+        if pairs.fold(false, |any, (here, next)| any | stops::<FOLDS>(*here, *next)) {
             break;
         }
         at += BLOCK;
     }
+    while let Some(stop) = first_stop::<32, FOLDS>(octets, at) {
+        match stop {
+            Some(index) => return at + index,
+            None => at += 32,
+        }
+    }
+    while let Some(stop) = first_stop::<8, FOLDS>(octets, at) {
+        match stop {
+            Some(index) => return at + index,
+            None => at += 8,
+        }
+    }
     let rest = octets.get(at..).unwrap_or_default();
-    let next = rest.iter().skip(1).chain(core::iter::once(&b'\r'));
-    let stop = rest.iter().zip(next).position(|(here, next)| changes(*here, *next));
-    at + stop.unwrap_or(rest.len())
+    at + rest.iter().position(|octet| stops::<FOLDS>(*octet, b' ')).unwrap_or(rest.len())
+}
+
+/// Where in a block of `N` octets, a multiple of eight, is a stop. `None` if there are not so many
+/// octets left, and one behind them.
+#[inline]
+fn first_stop<const N: usize, const FOLDS: bool>(
+    octets: &[u8],
+    at: usize,
+) -> Option<Option<usize>> {
+    let block = octets.get(at..at + N + 1)?;
+    let mut found = [0; N];
+    for (found, (here, next)) in found.iter_mut().zip(block.iter().zip(&block[1..])) {
+        *found = u8::from(stops::<FOLDS>(*here, *next));
+    }
+    let words = found.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).enumerate();
+    let stop = |(index, word): (usize, u64)| {
+        (word != 0).then(|| index * 8 + word.trailing_zeros() as usize / 8)
+    };
+    Some({ words }.find_map(stop))
+}
+
+/// Whether this octet, before that one, may not stay as it is.
+#[inline]
+fn stops<const FOLDS: bool>(here: u8, next: u8) -> bool {
+    ((here == b' ') & (next <= b' ')) | (here == b'\t') | (FOLDS & (here == b'\r'))
 }
 
 /// How many octets of canonical body are gathered before they are hashed.
-const BUFFER: usize = 1024;
+const BUFFER: usize = 4096;
 
 /// Canonical octets on their way into the hash.
 #[derive(Debug)]
 struct Canonical<S> {
     sha256: S,
-    limit: u64,
+    /// How many octets still count.
+    left: u64,
     octets: u64,
     buffer: Vec<u8>,
 }
 
 impl<S: Sha256> Canonical<S> {
     fn add(&mut self, octets: &[u8]) {
-        let left = usize::try_from(self.limit.saturating_sub(self.octets)).unwrap_or(usize::MAX);
         self.octets = self.octets.saturating_add(octets.len() as u64);
-        let octets = octets.get(..left).unwrap_or(octets);
-        if self.buffer.len() + octets.len() > BUFFER {
-            self.sha256.update(&self.buffer);
-            self.buffer.clear();
-        }
-        // Behind an empty buffer, octets that would soon fill it need not go through it.
-        if self.buffer.is_empty() && octets.len() > BUFFER / 4 {
+        let counts = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let octets = octets.get(..counts).unwrap_or(octets);
+        self.left -= octets.len() as u64;
+        self.gather(octets);
+    }
+
+    /// Fills the buffer to its last octet before it is hashed, which suits the hash. Behind an empty
+    /// one, octets that would soon fill it need not go through it.
+    fn gather(&mut self, octets: &[u8]) {
+        let room = BUFFER - self.buffer.len();
+        if octets.len() < room && (octets.len() < BUFFER / 4 || !self.buffer.is_empty()) {
+            self.buffer.extend_from_slice(octets);
+        } else if self.buffer.is_empty() {
             self.sha256.update(octets);
         } else {
-            self.buffer.extend_from_slice(octets);
+            let (fits, behind) = octets.split_at(room);
+            self.buffer.extend_from_slice(fits);
+            self.sha256.update(&self.buffer);
+            self.buffer.clear();
+            self.gather(behind);
         }
     }
 
-    fn finish(mut self) -> BodyDigest {
+    fn finish(mut self, limit: u64) -> BodyDigest {
         self.sha256.update(&self.buffer);
         BodyDigest {
             digest: self.sha256.finish(),
             canonical_octets: self.octets,
-            unsigned_octets: self.octets.saturating_sub(self.limit),
+            unsigned_octets: self.octets.saturating_sub(limit),
         }
     }
 }

@@ -5,7 +5,6 @@
 //! well and is never used.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -45,7 +44,7 @@ impl Selector {
             return Err(DomainNameError::Empty);
         }
         // The labels behind keep a last label of digits from being taken for an address.
-        let name = DomainName::parse(&format!("{text}.{KEYS}"))?;
+        let name = DomainName::parse(&[text, ".", KEYS].concat())?;
         let labels = name.as_str().len() - KEYS.len() - 1;
         Ok(Self(name.as_str().split_at(labels).0.into()))
     }
@@ -74,7 +73,7 @@ pub fn key_question(
     domain: &DomainName,
     selector: &Selector,
 ) -> Result<DnsQuestion, DomainNameError> {
-    let name = domain.below(&format!("{selector}.{KEYS}"))?;
+    let name = domain.below(&[selector.as_str(), ".", KEYS].concat())?;
     Ok(DnsQuestion::new(name, RecordType::Txt))
 }
 
