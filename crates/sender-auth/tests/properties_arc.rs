@@ -78,7 +78,8 @@ struct Hop {
 }
 
 fn hop() -> impl Strategy<Value = Hop> {
-    let (helo, subject) = ("\\PC{0,40}", prop::option::of("[a-z ]{1,20}"));
+    // Not only white space, which would be no change.
+    let (helo, subject) = ("\\PC{0,40}", prop::option::of("[a-z][a-z ]{0,19}"));
     (0..3_usize, helo, subject, prop::option::of("\\PC{1,40}"))
         .prop_map(|(who, helo, subject, footer)| Hop { who, helo, subject, footer })
 }
