@@ -18,7 +18,7 @@ use sender_auth::dkim::{
 };
 use sender_auth::{Header, HeaderField};
 use smtp_types::{DomainName, Severity};
-use world::{World, read};
+use world::{World, above, read, words};
 
 /// RFC 6376 §3.4.3 and §3.4.4, as slow as they can be said.
 fn plain_body(how: Canonicalization, body: &[u8]) -> Vec<u8> {
@@ -168,13 +168,8 @@ fn sign(message: &[u8], options: SignOptions) -> Vec<HeaderField> {
     signer.finish().unwrap()
 }
 
-fn with_fields_above(fields: &[HeaderField], message: &[u8]) -> Vec<u8> {
-    let above = fields.iter().flat_map(|field| [field.octets(), b"\r\n"].concat());
-    above.chain(message.iter().copied()).collect()
-}
-
 fn results(message: &[u8]) -> Vec<DkimResult> {
-    KEYS.2.verify(&AwsLc, message).iter().map(|result| result.result()).collect()
+    words(&KEYS.2.verify(&AwsLc, message))
 }
 
 /// A header with `From` and some others, some of them twice.
@@ -214,7 +209,7 @@ proptest! {
             prop_assert!(field.octets().split(|octet| *octet == b'\n').all(|line| line.len() <= 79));
             prop_assert!(Signature::parse(field).is_ok());
         }
-        let signed = with_fields_above(&fields, &message);
+        let signed = above(&fields, &message);
         prop_assert_eq!(results(&signed), [DkimResult::Pass; 2]);
 
         // What is signed is the canonical form: a change that it does not show changes nothing,
@@ -233,7 +228,7 @@ proptest! {
         let index = at.index(changed.len());
         changed[index] ^= 1 << bit;
         if form(&changed) != form(&message) {
-            let changed = with_fields_above(&fields, &changed);
+            let changed = above(&fields, &changed);
             prop_assert!(!results(&changed).contains(&DkimResult::Pass));
         }
     }
@@ -267,7 +262,7 @@ proptest! {
             signature.octets() == original.octets() && unsigned(&changed) == unsigned(&fields[0])
         });
         if !same {
-            let signed = with_fields_above(&[changed], message);
+            let signed = above(&[changed], message);
             prop_assert_ne!(results(&signed)[..1].to_vec(), [DkimResult::Pass]);
         }
     }
@@ -276,18 +271,18 @@ proptest! {
     fn no_field_of_an_oversigned_name_can_be_added(
         header in headers(),
         name in prop::sample::select(vec!["From", "To", "CC", "subject", "Date", "Reply-To", "MIME-Version"]),
-        above in any::<bool>(),
+        on_top in any::<bool>(),
         options in options(),
     ) {
         let body = "\r\nHi.\r\n";
         let fields = sign((header.clone() + body).as_bytes(), options);
         let added = format!("{name}: else@example.net\r\n");
-        let message = if above { added + &header } else { header + &added } + body;
-        let signed = with_fields_above(&fields, message.as_bytes());
+        let message = if on_top { added + &header } else { header + &added } + body;
+        let signed = above(&fields, message.as_bytes());
         prop_assert_eq!(results(&signed), [DkimResult::Fail; 2]);
         // A field that nobody signs changes nothing, nor does a trace field.
         let other = format!("X-Other: 1\r\nReceived: 2\r\n{message}");
-        prop_assert_eq!(results(&with_fields_above(&fields, other.as_bytes())), [DkimResult::Fail; 2]);
+        prop_assert_eq!(results(&above(&fields, other.as_bytes())), [DkimResult::Fail; 2]);
     }
 }
 

@@ -98,7 +98,7 @@ pub enum PublicKey {
         /// The public exponent.
         exponent: Box<[u8]>,
     },
-    /// `k=ed25519` (RFC 8463 §4)
+    /// `k=ed25519` (RFC 8463 §4.2)
     Ed25519(Box<[u8; 32]>),
 }
 
@@ -273,9 +273,10 @@ impl PublicKey {
 
 /// The one record out of all texts found at its name.
 ///
-/// "TXT RRs MUST be unique for a particular selector name; [with] multiple records in an RRset, the
-/// results are undefined" (RFC 6376 §3.6.2.2). Here they are defined so that their order does not
-/// matter: texts that are no key records do not count, and if two are left, none is used.
+/// "TXT RRs MUST be unique for a particular selector name; that is, if there are multiple records
+/// in an RRset, the results are undefined" (RFC 6376 §3.6.2.2). Here they are defined so that their
+/// order does not matter: texts that are no key records do not count, and if two are left, none is
+/// used.
 ///
 /// # Errors
 /// [`KeyFailure`] says why there is none.
@@ -460,7 +461,7 @@ fn parse_rsa(der: &[u8]) -> Result<PublicKey, KeyRecordFault> {
     Ok(PublicKey::Rsa { modulus: key.modulus.as_bytes().into(), exponent: exponent.into() })
 }
 
-/// RFC 8463 §4: the 32 octets of the key and nothing around them.
+/// RFC 8463 §4.2: the 32 octets of the key and nothing around them.
 fn parse_ed25519(octets: &[u8]) -> Result<PublicKey, KeyRecordFault> {
     if let Ok(key) = <[u8; 32]>::try_from(octets) {
         return Ok(PublicKey::Ed25519(Box::new(key)));
@@ -632,7 +633,7 @@ impl KeyRecordFault {
     pub const fn clause(&self) -> &'static str {
         match self {
             Self::TagList(_) => "RFC 6376 §3.2",
-            Self::Ed25519Length { .. } | Self::Ed25519Wrapped => "RFC 8463 §4",
+            Self::Ed25519Length { .. } | Self::Ed25519Wrapped => "RFC 8463 §4.2",
             Self::RsaExponent => "RFC 8017 §3.1",
             _ => "RFC 6376 §3.6.1",
         }

@@ -1,6 +1,6 @@
 //! Signing a message (RFC 6376 §5), with several keys at once: one pass over the body, one
 //! signature for each key. So mail can carry RSA for everyone and Ed25519 for those who know it
-//! (RFC 8463 §5.1).
+//! (RFC 8463 §6).
 //!
 //! What is signed is chosen so that little can be done with the signature afterward:
 //!

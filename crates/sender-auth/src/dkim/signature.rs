@@ -50,7 +50,7 @@ pub struct Signature {
     b: Range<usize>,
 }
 
-/// The algorithms of signatures that can count (RFC 8301 §3.1, RFC 8463 §3). There is none with
+/// The algorithms of signatures that can count (RFC 8301 §3.1, RFC 8463 §4.1). There is none with
 /// SHA-1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {

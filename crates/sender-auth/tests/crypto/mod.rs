@@ -101,17 +101,36 @@ impl SigningKey for AwsLcKey {
     }
 }
 
-/// What the standards have printed: hashes are computed, signatures are known or false.
+/// What the standards have printed: hashes are computed, and a signature is good if it is one of
+/// theirs over the octets that they signed.
 #[derive(Clone, Copy, Debug)]
-pub struct TestVectors {
-    /// SHA-256 of the signed message, and the signature.
-    pub known: &'static [(Digest, &'static [u8])],
-}
+pub struct TestVectors;
+
+/// SHA-256 of the octets that were signed, and the signature, both as Base64.
+const VECTORS: [(&str, &str); 3] = [
+    // RFC 6376 Appendix A.2
+    (
+        "WbRrn0X3Yqs7trHBUtQpjtV9J8HnCsaIGw7G0BL/DCI=",
+        "AuUoFEfDxTDkHlLXSZEpZj79LICEps6eda7W3deTVFOk4yAUoqOB4nujc7YopdG5dWLSdNg6xNAZpOPr+kHxt1IrE+\
+         NahM6L/LbvaHutKVdkLLkpVaVVQPzeRDI009SO2Il5Lu7rDNH6mZckBdrIx0orEtZV4bmp/YzhwvcubU4=",
+    ),
+    // RFC 8463 Appendix A.3, Ed25519 and RSA
+    (
+        "yqVpPHolubBQrb9w4NN3gP0jZ9VAO09HlEyK1ZBBgY0=",
+        "/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11BusFa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==",
+    ),
+    (
+        "/tcebXD7Eju1w1OtxCghswS2udVPyGfzBPfGHaqqERE=",
+        "F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3DhCVlUrSjV4BwcVcOF6+FF3Zo9Rpo1tFOe\
+         S9mPYQTnGdaSGsgeefOsk2JzdA+L10TeYt9BgDfQNZtKdN1WO//KgIqXP7OdEFE4LjFYNcUxZQ4FADY+8=",
+    ),
+];
 
 impl TestVectors {
     fn is_known(&self, message: &[u8], signature: &[u8]) -> bool {
-        let digest: Digest = sha2::Sha256::digest(message).into();
-        self.known.iter().any(|(known, by)| *known == digest && *by == signature)
+        let digest = STANDARD.encode(sha2::Sha256::digest(message));
+        let signature = STANDARD.encode(signature);
+        VECTORS.iter().any(|(known, by)| *known == digest && *by == signature)
     }
 }
 

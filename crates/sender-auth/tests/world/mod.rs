@@ -2,9 +2,14 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
-use sender_auth::crypto::Crypto;
-use sender_auth::dkim::{ServiceType, SignatureResult, Verifier, VerifyLimits};
-use sender_auth::{Header, HeaderLimits, MessageReader, Part};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sender_auth::crypto::{Crypto, Sha256, SigningKey};
+use sender_auth::dkim::{
+    Algorithm, BodyHash, DkimResult, SIGNATURE_FIELD, ServiceType, Signature, SignatureResult,
+    Verifier, VerifyLimits, header_field,
+};
+use sender_auth::{Header, HeaderField, HeaderLimits, MessageReader, Part};
 use smtp_types::{
     DnsAnswer, DnsName, DnsQuestion, DnsReply, Dnssec, Known, RecordData, RecordType, UnixTime,
 };
@@ -83,4 +88,53 @@ pub fn read(message: &[u8]) -> (Header, Vec<u8>) {
         }
     }
     (header, body)
+}
+
+/// Signs as the tags say, sensible or not; `bh` and `b` are added. It follows RFC 6376 §3.7 on its
+/// own, so that what only a hostile signer would do can be verified, too.
+pub fn sign_as<C: Crypto>(
+    crypto: &C,
+    key: &C::SigningKey,
+    tags: &str,
+    message: &[u8],
+) -> HeaderField {
+    let (header, body) = read(message);
+    let field = |bh: &str, b: &str| {
+        let text = format!("{SIGNATURE_FIELD}: {tags}; bh={bh}; b={b}");
+        HeaderField::parse(text.as_bytes()).unwrap()
+    };
+    let draft = Signature::parse(&field("AAAA", "AAAA")).unwrap();
+    let mut hash = BodyHash::new(draft.body_canonicalization, draft.body_limit, crypto.sha256());
+    hash.push(&body);
+    let bh = STANDARD.encode(hash.finish().digest);
+
+    let mut signed = Vec::new();
+    let mut left: Vec<&HeaderField> = header.fields().iter().rev().collect();
+    for name in draft.signed_fields() {
+        if let Some(index) = left.iter().position(|field| field.is(name)) {
+            header_field(draft.header_canonicalization, left.remove(index), &mut signed);
+        }
+    }
+    header_field(draft.header_canonicalization, &field(&bh, ""), &mut signed);
+    signed.truncate(signed.len() - 2);
+    let message = match draft.algorithm {
+        Algorithm::RsaSha256 => signed,
+        Algorithm::Ed25519Sha256 => {
+            let mut sha256 = crypto.sha256();
+            sha256.update(&signed);
+            sha256.finish().to_vec()
+        }
+    };
+    field(&bh, &STANDARD.encode(key.sign(&message).unwrap()))
+}
+
+/// Puts fields above a message.
+pub fn above(fields: &[HeaderField], message: &[u8]) -> Vec<u8> {
+    let above = fields.iter().flat_map(|field| [field.octets(), b"\r\n"].concat());
+    above.chain(message.iter().copied()).collect()
+}
+
+/// The words of the results.
+pub fn words(results: &[SignatureResult]) -> Vec<DkimResult> {
+    results.iter().map(SignatureResult::result).collect()
 }
