@@ -78,6 +78,7 @@ struct Hop {
 }
 
 fn hop() -> impl Strategy<Value = Hop> {
+    // Not only white space, which would be no change.
     let (helo, subject) = ("\\PC{0,40}", prop::option::of("[a-z][a-z ]{0,19}"));
     (0..3_usize, helo, subject, prop::option::of("\\PC{1,40}"))
         .prop_map(|(who, helo, subject, footer)| Hop { who, helo, subject, footer })

@@ -637,6 +637,19 @@ mod s5_1_sealing {
     }
 
     #[test]
+    fn s5_1_what_we_could_not_validate_is_not_sealed() {
+        let (header, body) = read(MESSAGE.as_bytes());
+        let options = SealOptions::new(NOW);
+        let with = with("one.example", &KEY);
+        let mut sealer = Sealer::new(&header, ChainStatus::None, &AwsLc, with, &options).unwrap();
+        sealer.push(&body);
+        let mut many = results("mx.one.example");
+        many.results = vec![many.results[0].clone().with_reason(&"long ".repeat(100)); 200];
+        let error = sealer.finish(&many).unwrap_err();
+        assert!(matches!(error, SealError::ResultsTooLong { octets } if octets > 65_536));
+    }
+
+    #[test]
     fn s5_1_no_line_is_longer_than_78_columns() {
         let names = ["X-Some-Rather-Long-Name-Of-A-Header-Field"; 30];
         let mut options = SealOptions::new(NOW);

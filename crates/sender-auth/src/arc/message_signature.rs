@@ -101,7 +101,7 @@ fn parse_signed_fields(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<str>, Ar
             return Err(fault_at(list, tag, SignatureFault::TooManyFields).into());
         }
         if !name.bytes().all(|octet| octet.is_ascii_graphic()) {
-            let found = name.into();
+            let found = tag.value.into();
             return Err(fault_at(list, tag, SignatureFault::FieldNames { found }).into());
         }
         if name.eq_ignore_ascii_case(FieldKind::Seal.as_str()) {

@@ -225,11 +225,14 @@ impl<'k, C: Crypto> Sealer<'k, C> {
     /// see [`AuthenticationResults::collect`].
     ///
     /// # Errors
-    /// [`SealError::Failed`] if the key makes no signature.
+    /// [`SealError::ResultsTooLong`], and [`SealError::Failed`] if the key makes no signature.
     pub fn finish(self, results: &AuthenticationResults) -> Result<SealedSet, SealError> {
         let Self { draft, signed, mut sealed, body } = self;
         let kind = FieldKind::AuthenticationResults;
         let value = results.write(kind.as_str(), Some(draft.instance));
+        if value.len() > authres::MAX_FIELD {
+            return Err(SealError::ResultsTooLong { octets: value.len() });
+        }
         let authentication_results = draft.field(kind, &value)?;
 
         let body_hash = STANDARD.encode(body.finish().digest);
@@ -352,6 +355,11 @@ pub enum SealError {
         /// How many.
         count: usize,
     },
+    /// What was found out takes more than 64 KiB: a bound of our own validator.
+    ResultsTooLong {
+        /// How many octets it takes.
+        octets: usize,
+    },
     /// The key has made no signature.
     Failed {
         /// The name of the key.
@@ -370,6 +378,10 @@ impl fmt::Display for SealError {
             }
             Self::TooManyFields { count } => {
                 write!(f, "expected at most {MAX_SIGNED_FIELDS} fields to sign, found {count}")
+            }
+            Self::ResultsTooLong { octets } => {
+                let limit = authres::MAX_FIELD;
+                write!(f, "results: expected at most {limit} octets, found {octets}")
             }
             Self::Failed { selector } => write!(f, "the key {selector} made no signature"),
         }

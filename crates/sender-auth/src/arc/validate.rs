@@ -113,7 +113,8 @@ impl<S: Sha256> Validator<S> {
         validator
     }
 
-    /// The keys to ask the DNS for, if nothing else is found against the chain.
+    /// The keys to ask the DNS for, if nothing else is found against the chain. One may come more
+    /// than once.
     pub fn questions(&self) -> impl Iterator<Item = DnsQuestion> {
         let links = self.chain.iter().flat_map(|chain| &chain.links);
         let signers = links.flat_map(|link| {

@@ -8,7 +8,7 @@ use super::parse::{AuthenticationResultsError, AuthenticationResultsFault};
 use super::words::{Comment, Keyword, MAX_OCTETS, Value, is_keyword_octet};
 
 /// How many octets a field may have.
-pub(super) const MAX_FIELD: usize = 64 * 1024;
+pub(crate) const MAX_FIELD: usize = 64 * 1024;
 /// How deep comments may be nested.
 pub(super) const MAX_DEPTH: usize = 32;
 

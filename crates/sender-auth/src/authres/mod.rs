@@ -36,6 +36,7 @@ pub use removal::{Removal, RemovalReason, removals};
 pub use signature_prefix::signature_prefixes;
 pub use words::{AuthservId, AuthservIdError, Comment, Keyword, Value};
 
+pub(crate) use cursor::MAX_FIELD;
 pub(crate) use parse::parse_instance;
 
 /// The name of the header field.

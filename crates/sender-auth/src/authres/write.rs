@@ -14,7 +14,7 @@ const INDENT: &str = "    ";
 
 impl AuthenticationResults {
     /// What stands behind the colon of an `Authentication-Results` field, the space in front
-    /// included. Lines end in CRLF; there is none behind the last.
+    /// included. Lines end in CRLF; there is none behind the last. (A milter wants LF instead.)
     #[must_use]
     pub fn to_value(&self) -> String {
         self.write(FIELD_NAME, None)
