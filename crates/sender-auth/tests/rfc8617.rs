@@ -400,7 +400,7 @@ mod s4_1_fields {
     fn s4_1_3_only_the_relaxed_form_is_used() {
         let message = forward(MESSAGE, "one.example");
         let folded = message
-            .replace("ARC-Seal: i=1;", "aRC-seal\t:\r\n\t i=1;  ")
+            .replace("ARC-Seal: a=", "aRC-seal\t:\r\n\t a=")
             .replace("cv=none;", "cv=none;\r\n   ");
         assert_ne!(folded, message);
         assert!(passes(&validate(&folded)));
@@ -493,7 +493,8 @@ mod s5_1_sealing {
             assert_eq!((set.instance, set.chain_status), (1, ChainStatus::None));
         }
         let message = forward(MESSAGE, "one.example");
-        assert!(message.starts_with("ARC-Seal: i=1; a=ed25519-sha256; d=one.example; s=s; "));
+        assert!(message.starts_with("ARC-Seal: a=ed25519-sha256;\r\n    b="));
+        assert!(message.contains(";\r\n    cv=none; d=one.example; i=1; s=s; t="));
         assert_eq!(validate(&message).outcome, Outcome::Pass { oldest_pass: 0 });
     }
 
@@ -513,7 +514,7 @@ mod s5_1_sealing {
         assert_eq!(sealed(&chain_of(3), ChainStatus::Pass).instance, 4);
         let (seal, rest) =
             chain_of(2).split_once("\r\nARC-M").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        assert!(seal.starts_with("ARC-Seal: i=2"));
+        assert!(seal.contains("; i=2; "));
         let set = sealed(&format!("ARC-M{rest}"), ChainStatus::Fail);
         assert_eq!((set.instance, set.chain_status), (3, ChainStatus::Fail));
     }
@@ -631,7 +632,7 @@ mod s5_1_sealing {
         sealer.push(&body);
         let set = sealer.finish(&results("mx.rsa.example")).unwrap();
         let message = put(&set, MESSAGE);
-        assert!(message.contains("a=rsa-sha256; d=rsa.example"));
+        assert!(message.contains("ARC-Seal: a=rsa-sha256;"));
         let world = world().key("s._domainkey.rsa.example", &RSA.record().to_string());
         assert!(passes(&validate_in(&world, &message, ValidateLimits::default())));
     }
@@ -798,7 +799,9 @@ mod s5_2_validating {
     fn s5_2_step_6_every_seal_must_fit() {
         let message = chain_of(3);
         for instance in 1..=3_u8 {
-            let place = message.find(&format!("ARC-Seal: i={instance};")).unwrap();
+            // The newest stands on top.
+            let seals: Vec<_> = message.match_indices("ARC-Seal:").collect();
+            let (place, _) = seals[seals.len() - usize::from(instance)];
             let (before, rest) = message.split_at(place);
             let (tags, signature) = rest.split_once("b=").unwrap();
             let first = if signature.starts_with('A') { "B" } else { "A" };
@@ -863,8 +866,8 @@ mod s5_2_validating {
         for changed in [
             message.replace("Hello", "Hallo"),
             message.replace("cv=pass", "cv=none"),
-            message.replacen("ARC-Seal: i=1;", "ARC-Seal: i=1; h=from;", 1),
-            message.replacen("ARC-Seal: i=1;", "ARC-Seal: i=3;", 1),
+            message.replacen("ARC-Seal: a=", "ARC-Seal: h=from; a=", 1),
+            message.replacen("; i=1; ", "; i=3; ", 1),
         ] {
             assert_eq!(need(&changed), "", "{changed}");
         }
