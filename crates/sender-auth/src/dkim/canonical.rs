@@ -3,14 +3,10 @@
 //!
 //! `simple` takes octets as they are; `relaxed` folds case of names and shrinks white space. In
 //! both, empty lines at the end of the body do not count.
-//!
-//! The body comes in pieces of any size and is never stored. It is hashed where it lies: only
-//! where canonicalization changes something, a few octets go through a small buffer.
 
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::crypto::{Digest, Sha256};
 use crate::header::{Header, HeaderField};
 
 /// How header or body are brought into the form that is signed (RFC 6376 §3.4).
@@ -122,155 +118,13 @@ pub(crate) fn signed_fields<'h>(
     signed
 }
 
-/// The hash of a canonical body under way (§3.7): of all of it, or of the first octets only.
-#[derive(Debug)]
-pub struct BodyHash<S> {
-    how: Canonicalization,
-    limit: u64,
-    canonical: Canonical<S>,
-    /// Line ends that count only if something comes behind them.
-    line_ends: u64,
-    /// White space that counts only if something comes behind it on its line.
-    space: bool,
-    /// The last octet was a CR, and what comes next says whether it ends the line.
-    cr: bool,
-}
-
-/// What came of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BodyDigest {
-    /// The digest of the octets up to the limit.
-    pub digest: Digest,
-    /// How many octets the canonical body has.
-    pub canonical_octets: u64,
-    /// How many of them lie behind the limit, so that anyone may have added them.
-    pub unsigned_octets: u64,
-}
-
-impl<S: Sha256> BodyHash<S> {
-    /// A hash at the beginning of a body. `limit` is the value of the `l=` tag: how many octets of
-    /// the canonical body count; `None` is all. `sha256` is a new hash.
-    #[must_use]
-    pub fn new(how: Canonicalization, limit: Option<u64>, sha256: S) -> Self {
-        let limit = limit.unwrap_or(u64::MAX);
-        let canonical =
-            Canonical { sha256, left: limit, octets: 0, buffer: Vec::with_capacity(BUFFER) };
-        Self { how, limit, canonical, line_ends: 0, space: false, cr: false }
-    }
-
-    /// Takes the next piece of the body, whose lines end in CRLF. A CR or LF alone is an octet as
-    /// any other.
-    pub fn push(&mut self, octets: &[u8]) {
-        let mut rest = octets;
-        if self.cr
-            && let [octet, behind @ ..] = rest
-        {
-            self.cr = false;
-            if *octet == b'\n' {
-                self.end_line();
-                rest = behind;
-            } else {
-                self.add(b"\r");
-            }
-        }
-        if let [before @ .., b'\r'] = rest {
-            self.cr = true;
-            rest = before;
-        }
-        match self.how {
-            Canonicalization::Simple => self.add_lines(rest),
-            Canonicalization::Relaxed => self.push_relaxed(rest),
-        }
-    }
-
-    /// The body is at its end.
-    #[must_use]
-    pub fn finish(mut self) -> BodyDigest {
-        if self.cr {
-            self.add(b"\r");
-        }
-        // §3.4.3: a body without octets is one CRLF. §3.4.4: it stays empty. In both, a last line
-        // without CRLF gets one, and one with many keeps one.
-        let is_empty = self.canonical.octets == 0;
-        if !is_empty || self.how == Canonicalization::Simple {
-            self.canonical.add(b"\r\n");
-        }
-        self.canonical.finish(self.limit)
-    }
-
-    /// §3.4.4: white space at the end of a line does not count, elsewhere it is one space.
-    fn push_relaxed(&mut self, octets: &[u8]) {
-        let mut rest = octets;
-        while !rest.is_empty() {
-            let is_text = |octet: &u8| !matches!(octet, b' ' | b'\t');
-            let white = rest.iter().position(is_text).unwrap_or(rest.len());
-            let (space, text) = rest.split_at(white);
-            self.space |= !space.is_empty();
-            if let [b'\r', b'\n', behind @ ..] = text {
-                self.end_line();
-                rest = behind;
-                continue;
-            }
-            let run = unchanged::<false>(text);
-            // The space that is to stand before the text may already do so.
-            let begin = match space {
-                [.., b' '] if run > 0 => {
-                    self.space = false;
-                    white - 1
-                }
-                _ => white,
-            };
-            self.add_lines(rest.get(begin..white + run).unwrap_or_default());
-            rest = text.get(run..).unwrap_or_default();
-        }
-    }
-
-    /// A line is at its end; white space before the end does not count.
-    fn end_line(&mut self) {
-        self.space = false;
-        self.line_ends = self.line_ends.saturating_add(1);
-    }
-
-    /// Adds octets that stay as they are, but for the line ends behind them.
-    fn add_lines(&mut self, octets: &[u8]) {
-        let mut content = octets;
-        let mut line_ends = 0;
-        while let [before @ .., b'\r', b'\n'] = content {
-            content = before;
-            line_ends += 1;
-        }
-        if !content.is_empty() {
-            self.add(content);
-        }
-        self.line_ends = self.line_ends.saturating_add(line_ends);
-    }
-
-    /// Adds octets that count, and with them all that has waited.
-    fn add(&mut self, octets: &[u8]) {
-        let mut line_ends = core::mem::take(&mut self.line_ends);
-        while line_ends > 0 {
-            let some = line_ends.min(LINE_ENDS.len() as u64 / 2);
-            let octets = usize::try_from(some * 2).unwrap_or_default();
-            self.canonical.add(LINE_ENDS.get(..octets).unwrap_or_default());
-            line_ends -= some;
-        }
-        if core::mem::take(&mut self.space) {
-            self.canonical.add(b" ");
-        }
-        self.canonical.add(octets);
-    }
-}
-
-/// Line ends that have waited.
-const LINE_ENDS: &[u8] = b"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
-
 /// How many octets at the beginning stay as they are in `relaxed`: up to the first white space that
 /// is more than a single space inside a line, and with `FOLDS` up to the first CR.
 ///
 /// It may stop early; to go on too far would be wrong. It looks at blocks without a way out of them,
 /// so that the compiler can look at many octets at once: at great ones whether they have a stop,
 /// then at small ones where.
-fn unchanged<const FOLDS: bool>(octets: &[u8]) -> usize {
+pub(crate) fn unchanged<const FOLDS: bool>(octets: &[u8]) -> usize {
     const BLOCK: usize = 64;
     let mut at = 0;
     while let Some(block) = octets.get(at..at + BLOCK + 1) {
@@ -321,149 +175,9 @@ fn stops<const FOLDS: bool>(here: u8, next: u8) -> bool {
     ((here == b' ') & (next <= b' ')) | (here == b'\t') | (FOLDS & (here == b'\r'))
 }
 
-/// How many octets of canonical body are gathered before they are hashed.
-const BUFFER: usize = 4096;
-
-/// Canonical octets on their way into the hash.
-#[derive(Debug)]
-struct Canonical<S> {
-    sha256: S,
-    /// How many octets still count.
-    left: u64,
-    octets: u64,
-    buffer: Vec<u8>,
-}
-
-impl<S: Sha256> Canonical<S> {
-    fn add(&mut self, octets: &[u8]) {
-        self.octets = self.octets.saturating_add(octets.len() as u64);
-        let counts = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let octets = octets.get(..counts).unwrap_or(octets);
-        self.left -= octets.len() as u64;
-        self.gather(octets);
-    }
-
-    /// Fills the buffer to its last octet before it is hashed, which suits the hash. Behind an empty
-    /// one, octets that would soon fill it need not go through it.
-    fn gather(&mut self, octets: &[u8]) {
-        let room = BUFFER - self.buffer.len();
-        if octets.len() < room && (octets.len() < BUFFER / 4 || !self.buffer.is_empty()) {
-            self.buffer.extend_from_slice(octets);
-        } else if self.buffer.is_empty() {
-            self.sha256.update(octets);
-        } else {
-            let (fits, behind) = octets.split_at(room);
-            self.buffer.extend_from_slice(fits);
-            self.sha256.update(&self.buffer);
-            self.buffer.clear();
-            self.gather(behind);
-        }
-    }
-
-    fn finish(mut self, limit: u64) -> BodyDigest {
-        self.sha256.update(&self.buffer);
-        BodyDigest {
-            digest: self.sha256.finish(),
-            canonical_octets: self.octets,
-            unsigned_octets: self.octets.saturating_sub(limit),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::{String, ToString};
-
-    fn canonical(how: Canonicalization, body: &[u8], piece: usize) -> (String, u64) {
-        let mut seen = Vec::new();
-        let mut hash = BodyHash::new(how, None, Recorder(&mut seen));
-        body.chunks(piece).for_each(|piece| hash.push(piece));
-        let digest = hash.finish();
-        (seen.escape_ascii().to_string(), digest.canonical_octets)
-    }
-
-    /// A hash that writes down what it gets.
-    struct Recorder<'s>(&'s mut Vec<u8>);
-
-    impl Sha256 for Recorder<'_> {
-        fn update(&mut self, octets: &[u8]) {
-            self.0.extend_from_slice(octets);
-        }
-
-        fn finish(self) -> Digest {
-            [0; 32]
-        }
-    }
-
-    fn body(body: &[u8], simple: &[u8], relaxed: &[u8]) {
-        for piece in [1, 2, 3, 5, 1000] {
-            for (how, expected) in
-                [(Canonicalization::Simple, simple), (Canonicalization::Relaxed, relaxed)]
-            {
-                let (octets, count) = canonical(how, body, piece);
-                assert_eq!(octets, expected.escape_ascii().to_string(), "{how:?} by {piece}");
-                assert_eq!(count, expected.len() as u64);
-            }
-        }
-    }
-
-    #[test]
-    fn bodies() {
-        body(b"", b"\r\n", b"");
-        body(b"\r\n", b"\r\n", b"");
-        body(b"\r\n\r\n", b"\r\n", b"");
-        body(b"a", b"a\r\n", b"a\r\n");
-        body(b"a\r\n", b"a\r\n", b"a\r\n");
-        body(b"a\r\n\r\n\r\n", b"a\r\n", b"a\r\n");
-        body(b"\r\n\r\na", b"\r\n\r\na\r\n", b"\r\n\r\na\r\n");
-        // RFC 6376 §3.4.5
-        body(b" C \r\nD \t E\r\n\r\n\r\n", b" C \r\nD \t E\r\n", b" C\r\nD E\r\n");
-        // White space alone is an empty line for relaxed only.
-        body(b" \t\r\n", b" \t\r\n", b"");
-        body(b"a\r\n \r\n\t\r\n", b"a\r\n \r\n\t\r\n", b"a\r\n");
-        body(b"a\r\n \r\n b", b"a\r\n \r\n b\r\n", b"a\r\n\r\n b\r\n");
-        body(b" ", b" \r\n", b"");
-        // A CR or LF alone is no line end.
-        body(b"a \rb\r", b"a \rb\r\r\n", b"a \rb\r\r\n");
-        body(b"a\r\r\n\nb", b"a\r\r\n\nb\r\n", b"a\r\r\n\nb\r\n");
-        body(b"a \r", b"a \r\r\n", b"a \r\r\n");
-    }
-
-    #[test]
-    fn bodies_of_many_blocks() {
-        for space in 0..200 {
-            let mut text = alloc::vec![b'a'; 200];
-            text.insert(space, b' ');
-            let same = [&text[..], b"\r\n"].concat();
-            body(&text, &same, &same);
-            text.insert(space, b'\t');
-            body(&text, &[&text[..], b"\r\n"].concat(), &same);
-        }
-        let ends = [&b"\r\n".repeat(5000)[..], b"a\r\n"].concat();
-        body(&ends, &ends, &ends);
-    }
-
-    fn limited(limit: u64) -> BodyDigest {
-        let mut seen = Vec::new();
-        let mut hash = BodyHash::new(Canonicalization::Simple, Some(limit), Recorder(&mut seen));
-        hash.push(b"abc\r\n");
-        hash.push(b"def\r\n\r\n");
-        hash.finish()
-    }
-
-    #[test]
-    fn a_limit_leaves_octets_unsigned() {
-        for (limit, unsigned) in [(0, 10), (3, 7), (10, 0), (11, 0), (u64::MAX, 0)] {
-            let digest = limited(limit);
-            assert_eq!((digest.canonical_octets, digest.unsigned_octets), (10, unsigned));
-        }
-        let mut seen = Vec::new();
-        let mut hash = BodyHash::new(Canonicalization::Simple, Some(6), Recorder(&mut seen));
-        hash.push(b"abc\r\ndef\r\n");
-        let _ = hash.finish();
-        assert_eq!(seen, b"abc\r\nd");
-    }
 
     fn field(octets: &[u8], relaxed: &[u8]) {
         let field = HeaderField::parse(octets).unwrap();

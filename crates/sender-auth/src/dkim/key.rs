@@ -8,74 +8,14 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64::display::Base64Display;
-use base64::engine::general_purpose::STANDARD;
-use smtp_types::{
-    DnsFailure, DnsQuestion, DomainName, DomainNameError, Known, Need, Position, RecordType,
+use smtp_types::{DnsFailure, DnsQuestion, Known, Need};
+
+use crate::crypto::KeyType;
+use crate::dkim::public_key::{parse_ed25519, parse_rsa};
+use crate::dkim::{
+    Algorithm, KeyRecordError, KeyRecordFault, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey,
 };
-use spki::der::Encode as _;
-use spki::der::asn1::{AnyRef, BitStringRef, UintRef};
-use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
-
-use crate::crypto::{Crypto, KeyType, RsaPublicKey, Sha256};
-use crate::dkim::Algorithm;
-use crate::tag_list::{Tag, TagList, TagListError, TagListFault, base64, parts};
-
-/// The least size of an RSA key that counts (RFC 8301 §3.2).
-pub const MIN_RSA_BITS: usize = 1024;
-
-/// The greatest size of an RSA key that is used: twice what verifiers must know (RFC 8301 §3.2).
-/// Greater ones would only cost time.
-pub const MAX_RSA_BITS: usize = 8192;
-
-/// The name of a key below its domain (RFC 6376 §3.1): labels as A-labels, lower case. Unlike a
-/// domain it may end in a label of digits, for example a date.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Selector(Box<str>);
-
-impl Selector {
-    /// Reads a selector as a signature or an operator writes it; U-labels are allowed
-    /// (RFC 8616 §5).
-    ///
-    /// # Errors
-    /// What keeps it from being a name.
-    pub fn parse(text: &str) -> Result<Self, DomainNameError> {
-        if text.is_empty() {
-            return Err(DomainNameError::Empty);
-        }
-        // The labels behind keep a last label of digits from being taken for an address.
-        let name = DomainName::parse(&[text, ".", KEYS].concat())?;
-        let labels = name.as_str().len() - KEYS.len() - 1;
-        Ok(Self(name.as_str().split_at(labels).0.into()))
-    }
-
-    /// The selector as text: A-labels, lower case.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The subdomain that holds all keys of a domain.
-const KEYS: &str = "_domainkey";
-
-/// Where the key of a signature stands (RFC 6376 §3.6.2.1).
-///
-/// # Errors
-/// If the name would have more than 253 octets.
-pub fn key_question(
-    domain: &DomainName,
-    selector: &Selector,
-) -> Result<DnsQuestion, DomainNameError> {
-    let name = domain.below(&[selector.as_str(), ".", KEYS].concat())?;
-    Ok(DnsQuestion::new(name, RecordType::Txt))
-}
+use crate::tag_list::{Tag, TagList, base64, parts};
 
 /// A record that keeps to the grammar.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,20 +26,6 @@ pub struct KeyRecord {
     services: Option<Box<[Box<str>]>>,
     flags: Box<[Box<str>]>,
     notes: Option<Box<str>>,
-}
-
-/// A public key as a record holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PublicKey {
-    /// `k=rsa`: both numbers big-endian, without leading zeros.
-    Rsa {
-        /// The modulus.
-        modulus: Box<[u8]>,
-        /// The public exponent.
-        exponent: Box<[u8]>,
-    },
-    /// `k=ed25519` (RFC 8463 §4.2)
-    Ed25519(Box<[u8; 32]>),
 }
 
 /// What the signature of a message is used for; a key may be bound to one use (RFC 6376 §3.6.1
@@ -232,45 +158,6 @@ impl KeyRecord {
     }
 }
 
-impl PublicKey {
-    /// What kind of key it is.
-    #[must_use]
-    pub const fn key_type(&self) -> KeyType {
-        match self {
-            Self::Rsa { .. } => KeyType::Rsa,
-            Self::Ed25519(_) => KeyType::Ed25519,
-        }
-    }
-
-    /// How many bits the modulus has; 256 for Ed25519.
-    #[must_use]
-    pub fn bits(&self) -> usize {
-        match self {
-            Self::Rsa { modulus, .. } => {
-                let zeros = modulus.first().map_or(0, |octet| octet.leading_zeros() as usize);
-                (modulus.len() * 8).saturating_sub(zeros)
-            }
-            Self::Ed25519(_) => 256,
-        }
-    }
-
-    /// Whether `signature` is one of `message` by this key: RSASSA-PKCS1-v1_5 with SHA-256, or
-    /// Ed25519 over the SHA-256 of the message (RFC 8463 §3).
-    pub(crate) fn verify<C: Crypto>(&self, crypto: &C, message: &[u8], signature: &[u8]) -> bool {
-        match self {
-            Self::Rsa { modulus, exponent } => {
-                let key = RsaPublicKey { modulus, exponent };
-                crypto.verify_rsa_sha256(key, message, signature)
-            }
-            Self::Ed25519(key) => {
-                let mut sha256 = crypto.sha256();
-                sha256.update(message);
-                crypto.verify_ed25519(key, &sha256.finish(), signature)
-            }
-        }
-    }
-}
-
 /// The one record out of all texts found at its name.
 ///
 /// "TXT RRs MUST be unique for a particular selector name; that is, if there are multiple records
@@ -400,7 +287,7 @@ pub(crate) fn check_version(list: &TagList<'_>) -> Result<(), KeyRecordError> {
 }
 
 /// `key-v-tag = %x76 [FWS] "=" [FWS] %x44.4B.49.4D.31`
-const VERSION: &str = "DKIM1";
+pub(crate) const VERSION: &str = "DKIM1";
 
 /// §3.6.1 `k=`: the default is `rsa`.
 pub(crate) fn parse_key_type(list: &TagList<'_>) -> Result<KeyType, KeyRecordError> {
@@ -434,42 +321,6 @@ pub(crate) fn parse_key(
         KeyType::Ed25519 => parse_ed25519(&octets),
     };
     key.map(Some).map_err(|fault| at(list, tag.value_offset, fault))
-}
-
-/// `rsaEncryption` (RFC 8017 Appendix A.1).
-const RSA: AlgorithmIdentifierRef<'_> = AlgorithmIdentifierRef {
-    oid: ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1"),
-    parameters: Some(AnyRef::NULL),
-};
-
-/// RFC 6376 §3.6.1 `p=` speaks of an RSAPublicKey, its examples hold a SubjectPublicKeyInfo, and
-/// both are published.
-fn parse_rsa(der: &[u8]) -> Result<PublicKey, KeyRecordFault> {
-    let der = match SubjectPublicKeyInfoRef::try_from(der) {
-        Ok(info) if info.algorithm.oid == RSA.oid => {
-            info.subject_public_key.as_bytes().ok_or(KeyRecordFault::RsaEncoding)?
-        }
-        Ok(_) => return Err(KeyRecordFault::RsaEncoding),
-        Err(_) => der,
-    };
-    let key = pkcs1::RsaPublicKey::try_from(der).map_err(|_| KeyRecordFault::RsaEncoding)?;
-    let exponent = key.public_exponent.as_bytes();
-    // An even exponent or 1 is no key: with 1, everyone could sign.
-    if exponent == [1] || exponent.last().is_none_or(|octet| octet % 2 == 0) {
-        return Err(KeyRecordFault::RsaExponent);
-    }
-    Ok(PublicKey::Rsa { modulus: key.modulus.as_bytes().into(), exponent: exponent.into() })
-}
-
-/// RFC 8463 §4.2: the 32 octets of the key and nothing around them.
-fn parse_ed25519(octets: &[u8]) -> Result<PublicKey, KeyRecordFault> {
-    if let Ok(key) = <[u8; 32]>::try_from(octets) {
-        return Ok(PublicKey::Ed25519(Box::new(key)));
-    }
-    match SubjectPublicKeyInfoRef::try_from(octets) {
-        Ok(_) => Err(KeyRecordFault::Ed25519Wrapped),
-        Err(_) => Err(KeyRecordFault::Ed25519Length { octets: octets.len() }),
-    }
 }
 
 /// `h=`, `s=` and `t=`: names with colons between them.
@@ -515,164 +366,14 @@ impl fmt::Display for KeyRecord {
     }
 }
 
-/// The value of `p=`: a SubjectPublicKeyInfo for RSA, the bare key for Ed25519.
-impl fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let octets = match self {
-            Self::Rsa { modulus, exponent } => {
-                subject_public_key_info(modulus, exponent).map_err(|_| fmt::Error)?
-            }
-            Self::Ed25519(key) => key.to_vec(),
-        };
-        write!(f, "{}", Base64Display::new(&octets, &STANDARD))
-    }
-}
-
-fn subject_public_key_info(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>, spki::der::Error> {
-    let key = pkcs1::RsaPublicKey {
-        modulus: UintRef::new(modulus)?,
-        public_exponent: UintRef::new(exponent)?,
-    };
-    let key = key.to_der()?;
-    SubjectPublicKeyInfoRef { algorithm: RSA, subject_public_key: BitStringRef::from_bytes(&key)? }
-        .to_der()
-}
-
-/// Why a text is not a key record, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyRecordError {
-    /// The place of the fault; records have one line.
-    pub position: Position,
-    /// The fault.
-    pub fault: KeyRecordFault,
-}
-
-impl From<TagListError> for KeyRecordError {
-    fn from(error: TagListError) -> Self {
-        Self { position: error.position, fault: KeyRecordFault::TagList(error.fault) }
-    }
-}
-
-impl fmt::Display for KeyRecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} ({})", self.position, self.fault, self.fault.clause())
-    }
-}
-
-impl core::error::Error for KeyRecordError {}
-
-/// What can be wrong with a key record. The consequence is always the same: no signature of this
-/// selector verifies (RFC 6376 §6.1.2 step 4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyRecordFault {
-    /// Not the grammar of a list of tags.
-    TagList(TagListFault),
-    /// `v=` is another version, or the record is no key record at all.
-    Version {
-        /// The value.
-        found: Box<str>,
-    },
-    /// `v=` stands behind another tag.
-    VersionNotFirst,
-    /// `k=` is a kind of key that nobody knows.
-    KeyType {
-        /// The value.
-        found: Box<str>,
-    },
-    /// There is no `p=`.
-    KeyMissing,
-    /// `p=` is not Base64: quotes, backslashes or a missing string are the usual reasons.
-    KeyNotBase64,
-    /// `p=` is neither a SubjectPublicKeyInfo of an RSA key nor an RSAPublicKey.
-    RsaEncoding,
-    /// The exponent of the RSA key is 1 or even.
-    RsaExponent,
-    /// An Ed25519 key of another length than 32 octets.
-    Ed25519Length {
-        /// How many there are.
-        octets: usize,
-    },
-    /// An Ed25519 key in a SubjectPublicKeyInfo, as tools print it: 60 characters instead of 44.
-    Ed25519Wrapped,
-    /// `h=`, `s=` or `t=` is not a list of names with colons between them.
-    List {
-        /// The tag.
-        tag: Box<str>,
-        /// The value.
-        found: Box<str>,
-    },
-}
-
-impl KeyRecordFault {
-    /// A stable name for machines.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::TagList(TagListFault::Empty) => "dkim-tag-empty",
-            Self::TagList(TagListFault::NoEquals) => "dkim-tag-no-equals",
-            Self::TagList(TagListFault::Name { .. }) => "dkim-tag-name",
-            Self::TagList(TagListFault::Repeated { .. }) => "dkim-tag-repeated",
-            Self::TagList(TagListFault::TooMany) => "dkim-tag-too-many",
-            Self::TagList(TagListFault::Character { .. }) => "dkim-character",
-            Self::TagList(TagListFault::NotUtf8 { .. }) => "dkim-not-utf8",
-            Self::Version { .. } => "dkim-version",
-            Self::VersionNotFirst => "dkim-version-not-first",
-            Self::KeyType { .. } => "dkim-key-type",
-            Self::KeyMissing => "dkim-key-missing",
-            Self::KeyNotBase64 => "dkim-key-base64",
-            Self::RsaEncoding => "dkim-rsa-encoding",
-            Self::RsaExponent => "dkim-rsa-exponent",
-            Self::Ed25519Length { .. } => "dkim-ed25519-length",
-            Self::Ed25519Wrapped => "dkim-ed25519-spki",
-            Self::List { .. } => "dkim-list",
-        }
-    }
-
-    /// The rule that is broken.
-    #[must_use]
-    pub const fn clause(&self) -> &'static str {
-        match self {
-            Self::TagList(_) => "RFC 6376 §3.2",
-            Self::Ed25519Length { .. } | Self::Ed25519Wrapped => "RFC 8463 §4.2",
-            Self::RsaExponent => "RFC 8017 §3.1",
-            _ => "RFC 6376 §3.6.1",
-        }
-    }
-}
-
-impl fmt::Display for KeyRecordFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TagList(fault) => fault.fmt(f),
-            Self::Version { found } => write!(f, "v: expected {VERSION:?}, found {found:?}"),
-            Self::VersionNotFirst => write!(f, "v: expected as the first tag, found behind others"),
-            Self::KeyType { found } => {
-                write!(f, "k: expected \"rsa\" or \"ed25519\", found {found:?}")
-            }
-            Self::KeyMissing => write!(f, "p: expected this tag, found none"),
-            Self::KeyNotBase64 => write!(f, "p: expected Base64, found something else"),
-            Self::RsaEncoding => write!(f, "p: expected an RSA key in DER, found something else"),
-            Self::RsaExponent => write!(f, "p: expected an odd exponent above 1, found another"),
-            Self::Ed25519Length { octets } => {
-                write!(f, "p: expected 32 octets of Ed25519 (44 characters), found {octets}")
-            }
-            Self::Ed25519Wrapped => write!(
-                f,
-                "p: expected 32 octets of Ed25519 (44 characters), found a SubjectPublicKeyInfo \
-                 (60 characters); its last 32 octets are the key"
-            ),
-            Self::List { tag, found } => {
-                write!(f, "{tag}: expected names with colons between them, found {found:?}")
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tag_list::TagListFault;
     use alloc::string::{String, ToString};
     use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use spki::SubjectPublicKeyInfoRef;
 
     // RFC 8463 Appendix A.2
     const ED25519: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
@@ -736,33 +437,5 @@ mod tests {
         bad("h=; p=", 3, KeyRecordFault::List { tag: "h".into(), found: "".into() });
         bad("p=; t=y:", 7, KeyRecordFault::List { tag: "t".into(), found: "y:".into() });
         bad("p=;; t=y", 4, KeyRecordFault::TagList(TagListFault::Empty));
-    }
-
-    #[test]
-    fn exponents_that_let_everyone_sign() {
-        for exponent in [&[1][..], &[2], &[1, 0, 0]] {
-            let der = subject_public_key_info(&[0x80; 128], exponent).unwrap();
-            assert_eq!(parse_rsa(&der), Err(KeyRecordFault::RsaExponent));
-        }
-        let der = subject_public_key_info(&[0x3f; 128], &[3]).unwrap();
-        assert_eq!(parse_rsa(&der).unwrap().bits(), 1022);
-    }
-
-    #[test]
-    fn selectors() {
-        for (text, expected) in [
-            ("Mail-2026", "mail-2026"),
-            ("20230601", "20230601"),
-            ("a.b", "a.b"),
-            ("dané", "xn--dan-dma"),
-        ] {
-            assert_eq!(Selector::parse(text).unwrap().as_str(), expected);
-        }
-        for text in ["", "a.", ".a", "a b", "a..b", "-a"] {
-            assert!(Selector::parse(text).is_err(), "{text:?}");
-        }
-        let domain = DomainName::parse("example.com").unwrap();
-        let question = key_question(&domain, &Selector::parse("s1.x").unwrap()).unwrap();
-        assert_eq!(question.to_string(), "TXT s1.x._domainkey.example.com");
     }
 }

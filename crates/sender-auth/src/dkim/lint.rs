@@ -10,10 +10,8 @@ use alloc::vec::Vec;
 
 use smtp_types::{Finding, Position, Severity};
 
-use crate::dkim::key::{
-    KeyRecordError, PublicKey, check_version, parse_key, parse_key_type, parse_names,
-};
-use crate::dkim::{MAX_RSA_BITS, MIN_RSA_BITS};
+use crate::dkim::key::{check_version, parse_key, parse_key_type, parse_names};
+use crate::dkim::{KeyRecordError, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey};
 use crate::tag_list::{Tag, TagList};
 
 const CLAUSE: &str = "RFC 6376 §3.6.1";

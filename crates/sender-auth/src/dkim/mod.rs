@@ -21,28 +21,33 @@
 //! What a signature does not say: that the domain is that of `From` (see [`dmarc`](crate::dmarc)),
 //! that the message is wanted, or who else has seen it.
 
+mod body;
 mod canonical;
 mod key;
+mod key_fault;
 mod lint;
+mod public_key;
+mod result;
+mod selector;
 mod sign;
 mod signature;
+mod signature_fault;
 mod strict;
 mod verify;
 
-pub use canonical::{BodyDigest, BodyHash, Canonicalization, header_field};
-pub use key::{
-    KeyFailure, KeyRecord, KeyRecordError, KeyRecordFault, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey,
-    Selector, ServiceType, key_question, select_key,
-};
+pub use body::{BodyDigest, BodyHash};
+pub use canonical::{Canonicalization, header_field};
+pub use key::{KeyFailure, KeyRecord, ServiceType, select_key};
+pub use key_fault::{KeyRecordError, KeyRecordFault};
 pub use lint::lint_key_record;
+pub use public_key::{MAX_RSA_BITS, MIN_RSA_BITS, PublicKey};
+pub use result::{DkimResult, Reason, SignatureResult, message_result};
+pub use selector::{Selector, key_question};
 pub use sign::{FieldsToSign, FieldsToSignError, SignError, SignOptions, SignWith, Signer};
-pub use signature::{
-    Algorithm, Identity, SIGNATURE_FIELD, Signature, SignatureError, SignatureFault,
-};
+pub use signature::{Algorithm, Identity, SIGNATURE_FIELD, Signature};
+pub use signature_fault::{SignatureError, SignatureFault};
 pub use strict::{Lapse, NotStrict, not_strict};
-pub use verify::{
-    DkimResult, Hashed, Reason, SignatureResult, Verifier, VerifyLimits, message_result,
-};
+pub use verify::{Hashed, Verifier, VerifyLimits};
 
 pub(crate) use canonical::{signature_field, signed_fields};
 pub(crate) use key::look_up_key;
