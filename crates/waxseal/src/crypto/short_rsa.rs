@@ -63,3 +63,33 @@ impl ShortRsaKey {
         Ok(self.0.to_public_key().to_public_key_der().map_err(refused)?.into_vec())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{AwsLc, SigningKey};
+    use sender_auth::crypto::{Crypto, RsaPublicKey, SigningKey as _};
+
+    #[test]
+    fn a_short_key_of_somebody_else_signs() {
+        let made = RsaPrivateKey::new(&mut OsRng, 1024).unwrap();
+        let pem = made.to_pkcs8_pem(LineEnding::LF).unwrap();
+        let key = SigningKey::from_file_text(pem.as_bytes()).unwrap();
+        assert_eq!(key.bits(), 1024);
+        assert_eq!(key.to_pem().unwrap(), *pem);
+        let signature = key.sign(b"message").unwrap();
+        let (modulus, exponent) = (made.n().to_bytes_be(), made.e().to_bytes_be());
+        let public = RsaPublicKey { modulus: &modulus, exponent: &exponent };
+        assert!(AwsLc::new().verify_rsa_sha256(public, b"message", &signature));
+        assert!(!AwsLc::new().verify_rsa_sha256(public, b"massage", &signature));
+        assert!(key.public_key().unwrap().octets().windows(128).any(|window| window == modulus));
+    }
+
+    #[test]
+    fn a_key_that_is_too_short_is_refused() {
+        let made = RsaPrivateKey::new(&mut OsRng, 1016).unwrap();
+        let pem = made.to_pkcs8_pem(LineEnding::LF).unwrap();
+        let error = SigningKey::from_file_text(pem.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("1024 to 4096 bits"), "{error}");
+    }
+}

@@ -25,7 +25,7 @@ pub struct SigningKey(Secret);
 
 enum Secret {
     Rsa(rsa::KeyPair),
-    ShortRsa(ShortRsaKey),
+    ShortRsa(Box<ShortRsaKey>),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -91,7 +91,7 @@ impl SigningKey {
     ) -> Result<Self, SigningKeyError> {
         if key.as_ref().is_err_and(|rejected| rejected.description_() == "TooSmall") {
             let short = short().ok_or(SigningKeyError::TooShort)?;
-            return Ok(Self(Secret::ShortRsa(short)));
+            return Ok(Self(Secret::ShortRsa(Box::new(short))));
         }
         let key = key.map_err(|rejected| match rejected.description_() {
             "TooLarge" => SigningKeyError::TooLong,
