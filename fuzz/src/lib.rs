@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod dane;
+mod dkim;
 mod mta_sts_texts;
 mod names;
 mod settings;
@@ -22,6 +23,7 @@ mod socketmap;
 mod tlsrpt_texts;
 
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
+pub use dkim::{dkim_key_record, dkim_message, dkim_signature};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};
@@ -40,7 +42,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -51,6 +53,9 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "tlsa_rdata", from: "the DNS", run: tlsa_rdata },
     Target { name: "dane_chain", from: "a mail server and the DNS", run: dane_chain },
     Target { name: "tlsrpt_record", from: "the DNS", run: tlsrpt_record },
+    Target { name: "dkim_signature", from: "anyone", run: dkim_signature },
+    Target { name: "dkim_key_record", from: "the DNS", run: dkim_key_record },
+    Target { name: "dkim_message", from: "anyone", run: dkim_message },
     Target { name: "netstring", from: "a client of the socket", run: netstring },
     Target { name: "socketmap_reply", from: "a policy host", run: socketmap_reply },
     Target { name: "config", from: "the operator", run: config },
