@@ -20,6 +20,7 @@ mod dane;
 mod milter;
 mod dmarc_report;
 mod dmarc;
+mod dkim;
 mod mta_sts_texts;
 mod names;
 mod settings;
@@ -33,6 +34,7 @@ pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use milter::{milter_field, milter_packet, milter_session};
 pub use dmarc_report::{dmarc_failure_report, dmarc_report_row};
 pub use dmarc::{dmarc_author, dmarc_evaluation, dmarc_record, dmarc_report_uri};
+pub use dkim::{dkim_key_record, dkim_message, dkim_signature};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};
@@ -52,7 +54,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 28] = [
+pub const TARGETS: [Target; 31] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -72,6 +74,9 @@ pub const TARGETS: [Target; 28] = [
     Target { name: "dmarc_author", from: "the sender of a message", run: dmarc_author },
     Target { name: "dmarc_report_uri", from: "the DNS", run: dmarc_report_uri },
     Target { name: "dmarc_evaluation", from: "the DNS", run: dmarc_evaluation },
+    Target { name: "dkim_signature", from: "anyone", run: dkim_signature },
+    Target { name: "dkim_key_record", from: "the DNS", run: dkim_key_record },
+    Target { name: "dkim_message", from: "anyone", run: dkim_message },
     Target { name: "netstring", from: "a client of the socket", run: netstring },
     Target { name: "socketmap_reply", from: "a policy host", run: socketmap_reply },
     Target {

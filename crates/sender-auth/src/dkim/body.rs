@@ -41,8 +41,7 @@ impl<S: Sha256> BodyHash<S> {
     #[must_use]
     pub fn new(how: Canonicalization, limit: Option<u64>, sha256: S) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
-        let canonical =
-            Canonical { sha256, left: limit, octets: 0, buffer: Vec::with_capacity(BUFFER) };
+        let canonical = Canonical { sha256, left: limit, octets: 0, buffer: Vec::new() };
         Self { how, limit, canonical, line_ends: 0, space: false, cr: false }
     }
 

@@ -269,21 +269,16 @@ impl Hashed {
         let mut result = SignatureResult::of(signature.clone(), Reason::NotEvaluated);
         result.unsigned_fields.clone_from(unsigned_fields);
         result.unsigned_body_octets = digest.map_or(0, |digest| digest.unsigned_octets);
-        result.reason =
-            match self.check_time(signature, now).and_then(|()| record.map_err(Reason::Key)) {
-                Err(reason) => reason,
-                Ok(record) => {
-                    result.testing = record.is_testing();
-                    result.key_bits = record.key().map(PublicKey::bits);
-                    match usable_key(&record, signature, service) {
-                        Err(failure) => Reason::Key(failure),
-                        Ok(key) => {
-                            let header_fits = key.verify(crypto, signed, signature.octets());
-                            compare(signature, digest, header_fits)
-                        }
-                    }
-                }
-            };
+        let check = || {
+            self.check_time(signature, now)?;
+            let record = record.map_err(Reason::Key)?;
+            result.testing = record.is_testing();
+            result.key_bits = record.key().map(PublicKey::bits);
+            let key = usable_key(&record, signature, service).map_err(Reason::Key)?;
+            let header_fits = key.verify(crypto, signed, signature.octets());
+            Ok(compare(signature, digest, header_fits))
+        };
+        result.reason = check().unwrap_or_else(|reason: Reason| reason);
         result
     }
 
