@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attachment;
 mod dane;
 mod mta_sts_texts;
 mod names;
@@ -21,6 +22,7 @@ mod settings;
 mod socketmap;
 mod tlsrpt_texts;
 
+pub use attachment::attachment_scanner;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
@@ -40,7 +42,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -55,6 +57,7 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "socketmap_reply", from: "a policy host", run: socketmap_reply },
     Target { name: "config", from: "the operator", run: config },
     Target { name: "overrides", from: "the operator", run: overrides },
+    Target { name: "attachment_scanner", from: "anyone", run: attachment_scanner },
 ];
 
 /// What the readers of text get; other octets are no input for them.

@@ -1,5 +1,6 @@
 //! What the header of a message or of a part says about its body (RFC 2045, 2183).
 
+use memchr::memchr_iter;
 use sender_auth::Header;
 
 use super::super::decode::Encoding;
@@ -66,6 +67,9 @@ impl Fields {
     pub(super) fn of(header: &Header) -> Self {
         let mut fields = Self::default();
         for field in header.fields() {
+            if has_bare_cr(field.octets()) {
+                fields.add_doubt(Unreadable::HeaderLine);
+            }
             fields.add(field.name(), field.value());
         }
         fields
@@ -80,11 +84,13 @@ impl Fields {
             b"content-disposition" => &mut self.disposition,
             _ => return,
         };
-        let value = if value.len() > MAX_FIELD {
-            self.doubts.push(Unreadable::HeaderTooLong);
-            &value[..MAX_FIELD]
-        } else {
-            value.trim_ascii()
+        let value = value.trim_ascii();
+        let value = match value.get(..MAX_FIELD) {
+            Some(first) if value.len() > MAX_FIELD => {
+                self.doubts.push(Unreadable::HeaderTooLong);
+                first
+            }
+            _ => value,
         };
         match place {
             None => *place = Some(value.to_vec()),
@@ -93,8 +99,7 @@ impl Fields {
         }
     }
 
-    /// A line that is no field.
-    pub(super) fn add_doubt(&mut self, doubt: Unreadable) {
+    fn add_doubt(&mut self, doubt: Unreadable) {
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
@@ -113,6 +118,7 @@ impl Fields {
             };
             let declared_name = file_name(&disposition, &Structured::default());
             let role = role(b"", &disposition, declared_name.as_deref());
+            doubts.dedup();
             return Entity { body, encoding, role, declared_type: None, declared_name, doubts };
         };
         let declared_name = file_name(&disposition, &content_type);
@@ -157,7 +163,7 @@ fn body(content_type: &Structured, doubts: &mut Vec<Unreadable>) -> Body {
     }
 }
 
-/// RFC 2046 §5.1.1: "the boundary parameter" is required.
+/// RFC 2046 §5.1.1: a multipart requires one parameter, the boundary.
 fn multipart(content_type: &Structured, doubts: &mut Vec<Unreadable>) -> Body {
     let ParameterValue { octets, reading, .. } = match content_type.parameter("boundary") {
         Some(boundary) if !boundary.octets.trim_ascii_end().is_empty() => boundary,
@@ -240,6 +246,9 @@ impl HeaderReader {
         if text.is_empty() {
             return HeaderLine::Blank;
         }
+        if has_bare_cr(text) {
+            self.fields.add_doubt(Unreadable::HeaderLine);
+        }
         if text.starts_with(b" ") || text.starts_with(b"\t") {
             // A line of spaces is a fold (RFC 5322 §2.2.3), or ends the header, as some read it.
             if text.trim_ascii().is_empty() {
@@ -279,8 +288,13 @@ impl HeaderReader {
     }
 }
 
+/// Whether some programs would end a line in the middle of one.
+fn has_bare_cr(octets: &[u8]) -> bool {
+    memchr_iter(b'\r', octets).any(|at| octets.get(at + 1) != Some(&b'\n'))
+}
+
 /// The line without LF or CRLF behind it.
-pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
+fn without_line_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
