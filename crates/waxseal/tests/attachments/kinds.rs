@@ -97,6 +97,8 @@ fn documents_with_macros() {
     good(&files::one_note(&files::windows(0x80)), &["onenote", "windows-program/onenote"]);
     let mht = format!("MIME-Version: 1.0\r\n\r\n{}QWN0aXZlTWltZQ\r\n", "x\r\n".repeat(30_000));
     good(mht.as_bytes(), &["activemime"]);
+    good(b"<?xml version='1.0'?><w:wordDocument w:macrosPresent=\"yes\">", &["activemime"]);
+    good(b"<?xml version='1.0'?><w:wordDocument w:macrosPresent=\"no\">", &[]);
     good(b"ActiveMime\0\0\x01\xf0", &["activemime"]);
 }
 

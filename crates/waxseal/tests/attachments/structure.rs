@@ -138,6 +138,11 @@ fn a_bare_cr_that_may_end_a_line_is_a_doubt() {
     good(&body(in_header), &["part 1: a line in a header that may or may not be a field"]);
     let outer = b"A: b\rContent-Transfer-Encoding: base64\r\n\r\ntext";
     good(outer, &["part 1: a line in a header that may or may not be a field"]);
+    let early = b"A: b\r\r\ntext\r\n\r\nmore";
+    good(early, &[]);
+    let early = b"A: b\r\rtext\r\n\r\nmore";
+    good(early, &["part 1: a line in a header that may or may not be a field"]);
+    good(b"Subject: b\rc\r\n\r\ntext", &[]);
 }
 
 #[test]

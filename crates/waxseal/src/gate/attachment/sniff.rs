@@ -210,8 +210,9 @@ impl Sniffer {
 
     /// Office documents that are saved as XML or as a web page carry their macros in base64.
     fn scan_text(&mut self, window: &[u8], to: usize) {
-        const ACTIVE_MIME: &[u8] = b"QWN0aXZlTWltZ";
-        if memmem::find(window, ACTIVE_MIME).is_some_and(|at| at < to) {
+        const MARKS: [&[u8]; 3] =
+            [b"QWN0aXZlTWltZ", b"macrosPresent=\"yes\"", b"macrosPresent='yes'"];
+        if MARKS.iter().any(|mark| memmem::find(window, mark).is_some_and(|at| at < to)) {
             self.see(Kind::MacroDocument(Macro::ActiveMime));
         }
     }

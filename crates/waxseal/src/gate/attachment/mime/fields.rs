@@ -67,7 +67,7 @@ impl Fields {
     pub(super) fn of(header: &Header) -> Self {
         let mut fields = Self::default();
         for field in header.fields() {
-            if has_bare_cr(field.octets()) {
+            if has_hidden_line(field.octets()) {
                 fields.add_doubt(Unreadable::HeaderLine);
             }
             fields.add(field.name(), field.value());
@@ -78,24 +78,25 @@ impl Fields {
     /// Takes the next field. Two of a name that do not say the same are a doubt: RFC 5322 allows
     /// one, and mail programs take the first or the last.
     pub(super) fn add(&mut self, name: &[u8], value: &[u8]) {
-        let place = match name.to_ascii_lowercase().as_slice() {
-            b"content-type" => &mut self.content_type,
-            b"content-transfer-encoding" => &mut self.transfer_encoding,
-            b"content-disposition" => &mut self.disposition,
-            _ => return,
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        let place = if is("Content-Type") {
+            &mut self.content_type
+        } else if is("Content-Transfer-Encoding") {
+            &mut self.transfer_encoding
+        } else if is("Content-Disposition") {
+            &mut self.disposition
+        } else {
+            return;
         };
-        let value = value.trim_ascii();
-        let value = match value.get(..MAX_FIELD) {
-            Some(first) if value.len() > MAX_FIELD => {
-                self.doubts.push(Unreadable::HeaderTooLong);
-                first
-            }
-            _ => value,
-        };
-        match place {
-            None => *place = Some(value.to_vec()),
-            Some(first) if first == value => {}
-            Some(_) => self.doubts.push(Unreadable::RepeatedField),
+        let whole = value.trim_ascii();
+        let value = &whole[..whole.len().min(MAX_FIELD)];
+        let differs = place.as_ref().is_some_and(|first| first != value);
+        place.get_or_insert_with(|| value.to_vec());
+        if value.len() < whole.len() {
+            self.add_doubt(Unreadable::HeaderTooLong);
+        }
+        if differs {
+            self.add_doubt(Unreadable::RepeatedField);
         }
     }
 
@@ -246,7 +247,7 @@ impl HeaderReader {
         if text.is_empty() {
             return HeaderLine::Blank;
         }
-        if has_bare_cr(text) {
+        if has_hidden_line(text) {
             self.fields.add_doubt(Unreadable::HeaderLine);
         }
         if text.starts_with(b" ") || text.starts_with(b"\t") {
@@ -288,9 +289,14 @@ impl HeaderReader {
     }
 }
 
-/// Whether some programs would end a line in the middle of one.
-fn has_bare_cr(octets: &[u8]) -> bool {
-    memchr_iter(b'\r', octets).any(|at| octets.get(at + 1) != Some(&b'\n'))
+/// Whether a bare CR is followed by something that matters to a program which ends lines there: an
+/// empty line, or a field that says something about the body.
+fn has_hidden_line(octets: &[u8]) -> bool {
+    memchr_iter(b'\r', octets).any(|at| {
+        let rest = &octets[at + 1..];
+        let first = rest.get(..8).unwrap_or_default();
+        rest.starts_with(b"\r") || first.eq_ignore_ascii_case(b"content-")
+    })
 }
 
 /// The line without LF or CRLF behind it.
