@@ -16,6 +16,7 @@
 
 mod arc;
 mod authres;
+mod attachment;
 mod dane;
 mod milter;
 mod dmarc_report;
@@ -30,6 +31,7 @@ mod tlsrpt_texts;
 
 pub use arc::arc_chain;
 pub use authres::authentication_results;
+pub use attachment::attachment_scanner;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use milter::{milter_field, milter_packet, milter_session};
 pub use dmarc_report::{dmarc_failure_report, dmarc_report_row};
@@ -54,7 +56,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 31] = [
+pub const TARGETS: [Target; 32] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -90,6 +92,7 @@ pub const TARGETS: [Target; 31] = [
     Target { name: "arc_chain", from: "anyone who sends mail", run: arc_chain },
     Target { name: "config", from: "the operator", run: config },
     Target { name: "overrides", from: "the operator", run: overrides },
+    Target { name: "attachment_scanner", from: "anyone", run: attachment_scanner },
 ];
 
 /// What the readers of text get; other octets are no input for them.

@@ -121,7 +121,7 @@ fn bombs() {
     let entries = vec![deflated("a.doc", document); 20];
     let attachments = scan_in_time(&with_file("a", "a/b", &zip(&entries)));
     assert_eq!(attachments.incomplete, Some(Incomplete::Inflated));
-    let attachments = scan_in_time(&with_file("a", "a/b", &files::gzip(&vec![0; 50_000_000])));
+    let attachments = scan_in_time(&with_file("a", "a/b", &files::gzip(&vec![0; 70_000_000])));
     assert_eq!(attachments.incomplete, Some(Incomplete::Inflated));
 }
 

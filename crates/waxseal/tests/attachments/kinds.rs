@@ -77,8 +77,13 @@ fn programs() {
 fn documents_with_macros() {
     good(&files::doc_with_macros(), &["ole-vba"]);
     good(&files::compound(&["Root Entry", "_vba_project_cur"], 0), &["ole-vba"]);
-    good(&files::docm(), &["ooxml-vba", "ole-vba/zip"]);
-    good(&files::docm_in_disguise(), &["ooxml-vba/zip"]);
+    good(&files::docm(), &["ooxml-vba"]);
+    good(&files::docm_in_disguise(), &["ooxml-vba"]);
+    let types = "<?xml?><Types>application/vnd.ms-office.vbaProject</Types>";
+    let entries = [stored("[Content_Types].xml", types), stored("_rels/.rels", "<?xml?>")];
+    good(&zip(&entries), &["ooxml-vba"]);
+    let types: Vec<u8> = types.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    good(&zip(&[deflated("[content_types].xml", types)]), &["ooxml-vba", "zip"]);
     good(&files::xlsm_with_macro_sheet(), &["ooxml-excel4"]);
     good(&files::xls(1), &["ole-excel4"]);
     good(
@@ -92,6 +97,9 @@ fn documents_with_macros() {
     good(&files::one_note(&files::windows(0x80)), &["onenote", "windows-program/onenote"]);
     let mht = format!("MIME-Version: 1.0\r\n\r\n{}QWN0aXZlTWltZQ\r\n", "x\r\n".repeat(30_000));
     good(mht.as_bytes(), &["activemime"]);
+    good(b"<?xml version='1.0'?><w:wordDocument w:macrosPresent=\"yes\">", &["activemime"]);
+    good(b"<?xml version='1.0'?><w:wordDocument w:macrosPresent=\"no\">", &[]);
+    good(b"ActiveMime\0\0\x01\xf0", &["activemime"]);
 }
 
 #[test]
@@ -112,6 +120,8 @@ fn archives() {
     good(b"\x10\x20-lh5-\0", &["lha"]);
     good(b"\0\0\x31\0\0\0\0**ACE**\x14", &["ace"]);
     good(b"\x60\xea\x2b\0\x22\x0b\x01", &["arj"]);
+    good(&[b"070701".as_slice(), &[b'0'; 104]].concat(), &["cpio"]);
+    good(b"0707015 is a number in a longer text that has got other letters in it as well", &[]);
     good(b"!<arch>\ndebian-binary   ", &["ar"]);
     good(b"\xed\xab\xee\xdb\x03", &["rpm"]);
     good(&[vec![0; 32769], b"CD001\x01".to_vec(), vec![0; 100]].concat(), &["iso"]);

@@ -3,6 +3,7 @@
 use crate::files;
 use crate::mail::{base64, mixed, multipart, quoted_printable};
 use crate::seen;
+use crate::zips::{stored, zip};
 
 const PROGRAM: &str = "a Linux or BSD program (ELF)";
 
@@ -40,7 +41,7 @@ fn s5_1_5_a_digest_has_messages() {
     let digest = multipart("digest", "=_d", &[&[b"\r\n".as_slice(), &program()].concat()]);
     good(&digest, &["part 1.1: {}"]);
     let digest = multipart("digest", "=_d", &[&[b"\r\nnot a field\r\n", &*program()].concat()]);
-    good(&digest, &["part 1.1: a line in the header of a part that is no field"]);
+    good(&digest, &["part 1.1: a line in a header that may or may not be a field"]);
 }
 
 #[test]
@@ -124,6 +125,27 @@ fn s5_1_1_a_line_that_begins_with_the_boundary_is_a_doubt() {
 }
 
 #[test]
+fn a_bare_cr_that_may_end_a_line_is_a_doubt() {
+    let expected = ["message: a line that may or may not delimit parts"];
+    let header = "Content-Type: multipart/mixed; boundary=a\r\n\r\n";
+    let body = |body: &str| [header, body].concat().into_bytes();
+    good(&body("--a\r\n\r\ntext\r--a\r\rMZ\r\n--a--\r\n"), &expected);
+    good(&body("--a\r\n\r\ntext\r\n--b\r--a\r\r\n--a--\r\n"), &expected);
+    good(&body("--a\r\n\r\ntext\r--b\r--a\r\r\n--a--\r\n"), &expected);
+    good(&body("--a\r\n\r\ntext\r--b\r\n--a--\r\n"), &[]);
+    good(&body("--a\r\n\r\ntext\r-\r\r\r\n--a--\r\n"), &[]);
+    let in_header = "--a\r\nA: b\rContent-Transfer-Encoding: base64\r\n\r\n--a--";
+    good(&body(in_header), &["part 1: a line in a header that may or may not be a field"]);
+    let outer = b"A: b\rContent-Transfer-Encoding: base64\r\n\r\ntext";
+    good(outer, &["part 1: a line in a header that may or may not be a field"]);
+    let early = b"A: b\r\r\ntext\r\n\r\nmore";
+    good(early, &[]);
+    let early = b"A: b\r\rtext\r\n\r\nmore";
+    good(early, &["part 1: a line in a header that may or may not be a field"]);
+    good(b"Subject: b\rc\r\n\r\ntext", &[]);
+}
+
+#[test]
 fn a_part_behind_the_end_is_a_doubt() {
     good(
         &text("Content-Type: multipart/mixed; boundary=a\n\n--a\n\ntext\n--a--\n--a\n{}"),
@@ -154,10 +176,10 @@ fn a_boundary_that_never_comes_is_a_doubt() {
 fn headers_of_parts_may_be_damaged() {
     good(
         &text("Content-Type: multipart/mixed; boundary=a\n\n--a\nA: b\nno field\n{}\n--a--"),
-        &["part 1: a line in the header of a part that is no field", "part 1: {}"],
+        &["part 1: a line in a header that may or may not be a field", "part 1: {}"],
     );
     let lines = "Content-Type: multipart/mixed; boundary=a\n\n--a\ntext without a header\n--a--";
-    good(&text(lines), &["part 1: a line in the header of a part that is no field"]);
+    good(&text(lines), &["part 1: a line in a header that may or may not be a field"]);
     good(
         &text(
             "Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\n--a--",
@@ -192,6 +214,26 @@ fn attached_messages_may_be_encoded() {
         &attached("quoted-printable", &quoted_printable(&inner)),
         &["part 1 (message/rfc822): an attached message in a forbidden encoding", "part 1.2: {}"],
     );
+}
+
+#[test]
+fn a_file_that_is_a_message_is_walked_through() {
+    let saved = |message: &[u8]| {
+        let header = b"Content-Type: application/octet-stream; name=\"a.eml\"\r\n\
+                       Content-Transfer-Encoding: base64\r\n\r\n";
+        [header.as_slice(), &base64(message)].concat()
+    };
+    good(&saved(&mixed(&[b"\r\ntext", &program()])), &["part 1.2: {}"]);
+    let twice = saved(&[b"Received: x\r\n".as_slice(), &saved(&mixed(&[&program()]))].concat());
+    good(&twice, &["part 1.1.1: {}"]);
+    // It may be another thing, so nothing about its structure is told.
+    let text = "Subject: of all this\r\nis not a message, but text that a person has written.\r\n";
+    good(&saved(text.repeat(5).as_bytes()), &[]);
+    // And it may be both.
+    let both = [text.as_bytes(), &zip(&[stored("a", files::elf())])].concat();
+    let name = "part 1 (\"a.eml\", application/octet-stream)";
+    let program = format!("{name}: {PROGRAM} in a zip archive (\"a\")");
+    good(&saved(&both), &[&program, &format!("{name}: a zip archive")]);
 }
 
 #[test]

@@ -32,6 +32,9 @@ impl Encoding {
             ("7bit", Self::Identity),
             ("8bit", Self::Identity),
             ("binary", Self::Identity),
+            // Wrong, frequent, and meant like the ones without a hyphen.
+            ("7-bit", Self::Identity),
+            ("8-bit", Self::Identity),
             ("base64", Self::Base64),
             ("quoted-printable", Self::QuotedPrintable),
             ("x-uuencode", Self::Uuencode),

@@ -105,8 +105,6 @@ formats! {
     /// What needs a password.
     Locked {
         Zip = "encrypted-zip", "a zip archive with encrypted entries";
-        Rar = "encrypted-rar", "an encrypted RAR archive";
-        SevenZip = "encrypted-7z", "an encrypted 7z archive";
         Office = "encrypted-office", "an encrypted Office document";
     }
 
@@ -127,7 +125,7 @@ formats! {
         NoDelimiter = "no-delimiter", "a multipart whose boundary never comes";
         AmbiguousDelimiter = "ambiguous-delimiter", "a line that may or may not delimit parts";
         PartAfterClose = "part-after-close", "a part behind the end of its multipart";
-        HeaderLine = "header-line", "a line in the header of a part that is no field";
+        HeaderLine = "header-line", "a line in a header that may or may not be a field";
         HeaderTooLong = "header-too-long", "a field of the header that is too long";
         RepeatedField = "repeated-field", "a field of the header with two different values";
         Parameters = "parameters", "a field of the header with doubtful parameters";

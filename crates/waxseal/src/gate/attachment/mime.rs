@@ -12,22 +12,25 @@
 //! closing line that is missing, text before the first part and behind the last one.
 
 mod fields;
+mod leaf;
 mod parameters;
+mod stack;
 
 use memchr::{memchr, memmem};
 use sender_auth::Header;
 
-use super::decode::{Decoder, Encoding};
-use super::kind::{Incomplete, Kind, Unreadable};
+use super::decode::Encoding;
+use super::kind::{Incomplete, Unreadable};
 use super::search::{Place, Search};
-use super::sniff::{Sniffer, Source};
 use fields::{Body, Children, Entity, Fields, HeaderLine, HeaderReader, Role};
+use leaf::Leaf;
+use stack::{Container, Delimiter, Fit, Meaning, Multipart, Stack, Stage};
 
 /// The most octets of a line that may be a delimiter: the longest boundary, and much padding
 /// (RFC 2046 §5.1.1, transport-padding).
 const MAX_DELIMITER: usize = 1_000;
 
-/// How often a message may be attached in base64 within one that was.
+/// How often a message may stand in an encoding, or in a file, within one that does.
 const MAX_ENCODED_MESSAGES: u8 = 3;
 
 /// Walks through the body of a message.
@@ -37,8 +40,7 @@ pub(super) struct Walker {
     base: String,
     /// How many more messages may be attached in an encoding.
     encoded_messages: u8,
-    /// The containers that are open, the outermost first.
-    stack: Vec<Container>,
+    stack: Stack,
     at: At,
     line: Line,
     /// The line so far, if it may be a delimiter.
@@ -52,31 +54,6 @@ pub(super) struct Walker {
 enum LineEnd {
     OfPart,
     OfDelimiter,
-}
-
-#[derive(Debug)]
-enum Container {
-    Multipart(Multipart),
-    Message,
-}
-
-#[derive(Debug)]
-struct Multipart {
-    boundary: Box<[u8]>,
-    children: Children,
-    /// How many parts have begun.
-    parts: u32,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// No delimiter yet, and only white space.
-    Blank,
-    /// No delimiter yet, but text.
-    Preamble,
-    Parts,
-    Closed,
 }
 
 /// What the next octets belong to.
@@ -94,35 +71,11 @@ enum At {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Start,
+    /// Behind a CR that no LF follows. Some programs end a line there.
+    AfterBareCr,
     Inside,
     /// In the rest of a delimiter that is too long.
     Delimiter,
-}
-
-/// A part without parts.
-#[derive(Debug)]
-struct Leaf {
-    decoder: Decoder,
-    sink: Sink,
-    place: Place,
-    source: Source,
-}
-
-#[derive(Debug)]
-enum Sink {
-    Sniffer(Sniffer),
-    /// An attached message that is encoded: its lines are seen when it is decoded.
-    Message(Box<Walker>),
-}
-
-/// What a line says that begins with `--` and a boundary.
-struct Delimiter {
-    /// The index of the container.
-    container: usize,
-    /// RFC 2046 §5.1.1: with `--` behind the boundary, no further parts follow.
-    closes: bool,
-    /// Something else stands behind the boundary.
-    is_doubtful: bool,
 }
 
 impl Walker {
@@ -138,7 +91,7 @@ impl Walker {
         Self {
             base,
             encoded_messages,
-            stack: Vec::new(),
+            stack: Stack::default(),
             at: At::Header(HeaderReader::default(), Children::Text),
             line: Line::Start,
             held: Vec::new(),
@@ -152,10 +105,10 @@ impl Walker {
         while !rest.is_empty() {
             let taken = match (&mut self.at, self.line) {
                 (At::Beyond, _) => return,
-                (At::Header(..), _) => self.push_header(rest, search),
-                (_, Line::Start) => self.push_line_start(rest, search),
-                (_, Line::Inside) => self.push_inside(rest, search),
                 (_, Line::Delimiter) => self.push_delimiter(rest),
+                (At::Header(..), _) => self.push_header(rest, search),
+                (_, Line::Start | Line::AfterBareCr) => self.push_line_start(rest, search),
+                (_, Line::Inside) => self.push_inside(rest, search),
             };
             rest = &rest[taken..];
         }
@@ -173,7 +126,7 @@ impl Walker {
             self.end_header(search);
         }
         self.end_part(LineEnd::OfPart, search);
-        self.close_above(0, search);
+        self.close_from(0, search);
     }
 
     /// Octets of the header of a part, up to the end of a line. Returns how many.
@@ -195,7 +148,7 @@ impl Walker {
             return;
         };
         // A delimiter ends a part even where it has no body (RFC 2046 §5.1.1, NO-BODY parts).
-        if let Some(delimiter) = find_delimiter(&self.stack, reader.line()) {
+        if let Some(delimiter) = self.stack.find_delimiter(reader.line()) {
             return self.delimit(&delimiter, search);
         }
         match reader.end_line() {
@@ -217,7 +170,7 @@ impl Walker {
     /// Octets at the start of a line of a body: is it a delimiter?
     fn push_line_start(&mut self, octets: &[u8], search: &mut Search) -> usize {
         let candidate = self.held.iter().chain(octets).take(2).all(|octet| *octet == b'-');
-        if !candidate || !self.stack.iter().any(|one| matches!(one, Container::Multipart(_))) {
+        if !candidate || !self.stack.has_multipart() {
             self.line = Line::Inside;
             let held = std::mem::take(&mut self.held);
             self.content(&held, search);
@@ -235,12 +188,22 @@ impl Walker {
     fn end_held_line(&mut self, search: &mut Search) {
         let mut held = std::mem::take(&mut self.held);
         let is_whole = held.ends_with(b"\n");
-        if let Some(mut delimiter) = find_delimiter(&self.stack, &held) {
-            self.line = if is_whole { Line::Start } else { Line::Delimiter };
-            delimiter.is_doubtful |= held.len() == MAX_DELIMITER;
-            self.delimit(&delimiter, search);
+        let is_proper = self.line == Line::Start;
+        self.line = if is_whole { Line::Start } else { Line::Inside };
+        let delimiter = self.stack.find_delimiter(&held).filter(|_| is_proper);
+        if let Some(delimiter) = delimiter {
+            if !is_whole {
+                self.line = Line::Delimiter;
+            }
+            let is_cut = held.len() == MAX_DELIMITER;
+            let fit = if is_cut { Fit::Doubtful } else { delimiter.fit };
+            self.delimit(&Delimiter { fit, ..delimiter }, search);
         } else {
-            self.line = if is_whole { Line::Start } else { Line::Inside };
+            let mut lines = held.split(|octet| *octet == b'\r');
+            if let Some(delimiter) = lines.find_map(|line| self.stack.find_delimiter(line)) {
+                let number = self.stack.multipart_number(&self.base, delimiter.container);
+                search.doubt(Unreadable::AmbiguousDelimiter, &Place::of(number));
+            }
             self.content(&held, search);
         }
         held.clear();
@@ -249,20 +212,15 @@ impl Walker {
 
     /// Octets inside of a line of a body, up to the next line that may be a delimiter.
     fn push_inside(&mut self, octets: &[u8], search: &mut Search) -> usize {
-        let taken = match memmem::find(octets, b"\n--") {
-            Some(end) => {
-                self.line = Line::Start;
-                end + 1
-            }
-            None if octets.ends_with(b"\n") => {
-                self.line = Line::Start;
-                octets.len()
-            }
-            None if octets.ends_with(b"\n-") => {
-                self.line = Line::Start;
-                octets.len() - 1
-            }
-            None => octets.len(),
+        let starts_line = |at: &usize| *at > 0 && matches!(octets[*at - 1], b'\r' | b'\n');
+        let hyphens = memmem::find_iter(octets, b"--").find(starts_line);
+        // A hyphen at the very end may be the first of two.
+        let last = octets.len() - usize::from(octets.ends_with(b"-"));
+        let taken = hyphens.or(Some(last).filter(starts_line)).unwrap_or(octets.len());
+        self.line = match octets[taken - 1] {
+            b'\n' => Line::Start,
+            b'\r' => Line::AfterBareCr,
+            _ => Line::Inside,
         };
         self.content(&octets[..taken], search);
         taken
@@ -294,7 +252,7 @@ impl Walker {
                 self.line_end = line_end;
             }
             At::Between => {
-                if let Some(Container::Multipart(multipart)) = self.stack.last_mut()
+                if let Some(Container::Multipart(multipart)) = self.stack.0.last_mut()
                     && multipart.stage == Stage::Blank
                     && !octets.trim_ascii().is_empty()
                 {
@@ -309,33 +267,36 @@ impl Walker {
     fn open(&mut self, entity: Entity, search: &mut Search) {
         let Entity { body, encoding, role, declared_type, declared_name, doubts } = entity;
         let part = match body {
-            Body::Multipart { .. } => self.multipart_number(self.stack.len()),
-            Body::Message | Body::Leaf => self.part_number(),
+            Body::Multipart { .. } => self.stack.multipart_number(&self.base, self.stack.0.len()),
+            Body::Message | Body::Leaf => self.stack.part_number(&self.base),
         };
         let place = Place { part, declared_name, declared_type };
         for doubt in doubts {
-            search.see(Kind::Unreadable(doubt), &place);
+            search.doubt(doubt, &place);
         }
         self.line = Line::Start;
-        let is_leaf = body == Body::Leaf;
-        if !is_leaf && self.stack.len() == search.limits.depth {
+        let body = if body != Body::Leaf && self.stack.0.len() >= search.limits.depth {
             search.stop(Incomplete::Depth);
-            self.at = At::Leaf(Leaf::new(encoding, role, place));
-            return;
-        }
+            Body::Leaf
+        } else {
+            body
+        };
         self.at = match (body, encoding) {
-            (Body::Leaf, _) => At::Leaf(Leaf::new(encoding, role, place)),
+            (Body::Leaf, _) => {
+                let within = self.within(&place);
+                At::Leaf(Leaf::new(encoding, role, place, within))
+            }
             (Body::Multipart { boundary, children }, _) => {
-                if self.stack.iter().any(|one| one.boundary() == Some(&boundary)) {
-                    search.see(Kind::Unreadable(Unreadable::AmbiguousDelimiter), &place);
+                if self.stack.has_boundary(&boundary) {
+                    search.doubt(Unreadable::AmbiguousDelimiter, &place);
                 }
                 let multipart = Multipart { boundary, children, parts: 0, stage: Stage::Blank };
-                self.stack.push(Container::Multipart(multipart));
+                self.stack.0.push(Container::Multipart(multipart));
                 At::Between
             }
             (Body::Message, Encoding::Identity) => {
-                self.stack.push(Container::Message);
-                self.new_part(Children::Text, search)
+                self.stack.0.push(Container::Message);
+                new_part(Children::Text, search)
             }
             (Body::Message, _) => self.open_encoded_message(encoding, place, search),
         };
@@ -345,52 +306,47 @@ impl Walker {
     /// same, and mail programs show the message; with others it is anyone's guess.
     fn open_encoded_message(&self, encoding: Encoding, place: Place, search: &mut Search) -> At {
         if encoding != Encoding::Base64 {
-            search.see(Kind::Unreadable(Unreadable::EncodedMessage), &place);
+            search.doubt(Unreadable::EncodedMessage, &place);
         }
-        if encoding == Encoding::Uuencode || !search.take_part() {
-            return At::Leaf(Leaf::new(encoding, Role::Attachment, place));
-        }
-        let Some(encoded_messages) = self.encoded_messages.checked_sub(1) else {
+        let Some(walker) = self.within(&place) else {
             search.stop(Incomplete::Depth);
-            return At::Leaf(Leaf::new(encoding, Role::Attachment, place));
+            return At::Leaf(Leaf::new(encoding, Role::Attachment, place, None));
         };
-        let walker = Walker::below(place.part.clone(), encoded_messages);
-        let sink = Sink::Message(Box::new(walker));
-        let source = Source::Attachment;
-        At::Leaf(Box::new(Leaf { decoder: Decoder::new(encoding), sink, place, source }))
+        if encoding == Encoding::Uuencode || !search.take_part() {
+            return At::Leaf(Leaf::new(encoding, Role::Attachment, place, None));
+        }
+        At::Leaf(Leaf::message(encoding, place, walker))
     }
 
-    /// Where to go for the header of a further part.
-    fn new_part(&self, default: Children, search: &mut Search) -> At {
-        match search.take_part() {
-            true => At::Header(HeaderReader::default(), default),
-            false => At::Beyond,
-        }
+    /// A walker for the message in a part, if it may have one.
+    fn within(&self, place: &Place) -> Option<Self> {
+        let encoded_messages = self.encoded_messages.checked_sub(1)?;
+        Some(Self::below(place.part.clone(), encoded_messages))
     }
 
     /// A delimiter ends all that is open inside of its multipart, closed or not.
     fn delimit(&mut self, delimiter: &Delimiter, search: &mut Search) {
         self.end_part(LineEnd::OfDelimiter, search);
-        self.close_above(delimiter.container + 1, search);
-        let place = Place::of(self.multipart_number(delimiter.container));
-        let Some(Container::Multipart(multipart)) = self.stack.last_mut() else {
+        self.close_from(delimiter.container + 1, search);
+        let number = self.stack.multipart_number(&self.base, delimiter.container);
+        let place = Place::of(number);
+        let Some(Container::Multipart(multipart)) = self.stack.0.last_mut() else {
             return;
         };
-        if delimiter.is_doubtful {
-            search.see(Kind::Unreadable(Unreadable::AmbiguousDelimiter), &place);
+        if delimiter.fit == Fit::Doubtful {
+            search.doubt(Unreadable::AmbiguousDelimiter, &place);
         }
-        if delimiter.closes {
+        if delimiter.meaning == Meaning::Close {
             multipart.stage = Stage::Closed;
             return;
         }
         // RFC 2046 §5.1.1: what follows the closing delimiter is to be ignored. Some go on.
         if multipart.stage == Stage::Closed {
-            search.see(Kind::Unreadable(Unreadable::PartAfterClose), &place);
+            search.doubt(Unreadable::PartAfterClose, &place);
         }
         multipart.stage = Stage::Parts;
         multipart.parts = multipart.parts.saturating_add(1);
-        let children = multipart.children;
-        self.at = self.new_part(children, search);
+        self.at = new_part(multipart.children, search);
     }
 
     /// The part is at its end.
@@ -405,133 +361,18 @@ impl Walker {
     }
 
     /// Forgets the containers from this one on.
-    fn close_above(&mut self, container: usize, search: &mut Search) {
-        while self.stack.len() > container {
-            let closed = self.stack.pop();
+    fn close_from(&mut self, container: usize, search: &mut Search) {
+        while self.stack.0.len() > container {
+            let closed = self.stack.0.pop();
             if let Some(Container::Multipart(Multipart { stage: Stage::Preamble, .. })) = closed {
-                let place = Place::of(self.multipart_number(self.stack.len()));
-                search.see(Kind::Unreadable(Unreadable::NoDelimiter), &place);
+                let number = self.stack.multipart_number(&self.base, self.stack.0.len());
+                search.doubt(Unreadable::NoDelimiter, &Place::of(number));
             }
         }
     }
-
-    /// The number of a multipart in the first `depth` containers. RFC 9051 §6.4.5 numbers parts
-    /// so: a part of a multipart has the number of the multipart, a period, and a count from 1;
-    /// the multipart that is the body of a message has the number of the message.
-    fn multipart_number(&self, depth: usize) -> String {
-        let mut number = self.base.clone();
-        for (index, container) in self.stack[..depth].iter().enumerate() {
-            match container {
-                Container::Multipart(multipart) => append(&mut number, multipart.parts),
-                Container::Message if self.is_body_of_message(index) => append(&mut number, 1),
-                Container::Message => {}
-            }
-        }
-        number
-    }
-
-    /// The number of any other part. The body of a message that is no multipart has count 1.
-    fn part_number(&self) -> String {
-        let depth = self.stack.len();
-        let mut number = self.multipart_number(depth);
-        if self.is_body_of_message(depth) {
-            append(&mut number, 1);
-        }
-        number
-    }
-
-    /// Whether what stands in the first `depth` containers is not a part of a multipart.
-    fn is_body_of_message(&self, depth: usize) -> bool {
-        depth.checked_sub(1).is_none_or(|last| matches!(self.stack[last], Container::Message))
-    }
 }
 
-fn append(number: &mut String, count: u32) {
-    if !number.is_empty() {
-        number.push('.');
-    }
-    *number += &count.to_string();
-}
-
-impl Container {
-    fn boundary(&self) -> Option<&[u8]> {
-        match self {
-            Self::Multipart(multipart) => Some(&multipart.boundary),
-            Self::Message => None,
-        }
-    }
-}
-
-/// Which multipart a line delimits, if it does. RFC 2046 §5.1.1: the boundary "must be compared
-/// with the beginning of each candidate line"; so do some, and others want nothing but white space
-/// behind it. A line that fits exactly is no doubt even where the boundary of another multipart is
-/// the beginning of this one.
-fn find_delimiter(stack: &[Container], line: &[u8]) -> Option<Delimiter> {
-    let text = line.strip_prefix(b"--")?.trim_ascii_end();
-    let innermost =
-        |boundary: &[u8]| stack.iter().rposition(|one| one.boundary() == Some(boundary));
-    let opens = innermost(text);
-    let closes = text.strip_suffix(b"--").and_then(innermost);
-    match (opens, closes) {
-        (Some(container), None) => {
-            return Some(Delimiter { container, closes: false, is_doubtful: false });
-        }
-        (None, Some(container)) => {
-            return Some(Delimiter { container, closes: true, is_doubtful: false });
-        }
-        (Some(container), Some(_)) => {
-            return Some(Delimiter { container, closes: false, is_doubtful: true });
-        }
-        (None, None) => {}
-    }
-    let boundaries = stack.iter().map(|one| one.boundary().unwrap_or_default()).enumerate();
-    let begun =
-        boundaries.filter(|(_, boundary)| !boundary.is_empty() && text.starts_with(boundary));
-    let (container, boundary) = begun.max_by_key(|(_, boundary)| boundary.len())?;
-    let closes = text[boundary.len()..].starts_with(b"--");
-    Some(Delimiter { container, closes, is_doubtful: true })
-}
-
-impl Leaf {
-    fn new(encoding: Encoding, role: Role, place: Place) -> Box<Self> {
-        let source = match (encoding, role) {
-            (Encoding::Uuencode, _) => Source::Uuencode,
-            (_, Role::Text) => Source::Text,
-            (_, Role::Attachment) => Source::Attachment,
-        };
-        let sink = Sink::Sniffer(Sniffer::new(source));
-        Box::new(Self { decoder: Decoder::new(encoding), sink, place, source })
-    }
-
-    fn push(&mut self, octets: &[u8], search: &mut Search) {
-        let sink = &mut self.sink;
-        self.decoder.push(octets, &mut |decoded| sink.push(decoded, search));
-    }
-
-    fn finish(mut self: Box<Self>, search: &mut Search) {
-        let sink = &mut self.sink;
-        self.decoder.finish(&mut |decoded| sink.push(decoded, search));
-        // Lists append their footer to texts without asking how these are encoded; with files,
-        // nothing explains it.
-        if self.decoder.went_on_after_padding() && self.source == Source::Attachment {
-            search.see(Kind::Unreadable(Unreadable::Base64), &self.place);
-        }
-        match self.sink {
-            Sink::Sniffer(sniffer) => {
-                for sighting in sniffer.finish(search) {
-                    search.add(sighting, &self.place);
-                }
-            }
-            Sink::Message(walker) => walker.finish(search),
-        }
-    }
-}
-
-impl Sink {
-    fn push(&mut self, decoded: &[u8], search: &mut Search) {
-        match self {
-            Self::Sniffer(sniffer) => sniffer.push(decoded, search),
-            Self::Message(walker) => walker.push(decoded, search),
-        }
-    }
+/// Where to go for the header of a further part.
+fn new_part(default: Children, search: &mut Search) -> At {
+    if search.take_part() { At::Header(HeaderReader::default(), default) } else { At::Beyond }
 }

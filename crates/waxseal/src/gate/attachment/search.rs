@@ -1,6 +1,6 @@
 //! What has been found in a message, and what may still be spent on finding more.
 
-use super::kind::{Incomplete, Kind, Wrapper};
+use super::kind::{Incomplete, Kind, Unreadable, Wrapper};
 use super::{Attachments, Found, Limits};
 
 /// How many findings of one kind are kept. So a kind that matters cannot be hidden behind many of
@@ -12,9 +12,17 @@ const MAX_OF_A_KIND: usize = 4;
 pub(super) struct Search {
     pub(super) limits: Limits,
     pub(super) attachments: Attachments,
+    pub(super) doubts: Doubts,
     parts: usize,
     entries: usize,
     inflated: usize,
+}
+
+/// Whether doubts about a structure are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubts {
+    Told,
+    PassedOver,
 }
 
 /// Which part something was found in.
@@ -36,12 +44,16 @@ pub(super) struct Sighting {
 
 impl Search {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, attachments: Attachments::default(), parts: 0, entries: 0, inflated: 0 }
+        let attachments = Attachments::default();
+        Self { limits, attachments, doubts: Doubts::Told, parts: 0, entries: 0, inflated: 0 }
     }
 
-    /// Something about a part itself.
-    pub(super) fn see(&mut self, kind: Kind, place: &Place) {
-        self.add(Sighting { kind, wrapper: None, entry: None }, place);
+    /// The structure of a part is not beyond doubt.
+    pub(super) fn doubt(&mut self, unreadable: Unreadable, place: &Place) {
+        if self.doubts == Doubts::Told {
+            let kind = Kind::Unreadable(unreadable);
+            self.add(Sighting { kind, wrapper: None, entry: None }, place);
+        }
     }
 
     pub(super) fn add(&mut self, sighting: Sighting, place: &Place) {

@@ -134,8 +134,8 @@ impl Sniffer {
         self.finish_tnef(search);
         self.finish_uuencoded(search);
         self.finish_zip();
-        // Eight octets behind the contents are the checksum and the length (RFC 1952 §2.2). More
-        // are another file, which is joined to the first when it is unpacked.
+        // Eight octets behind the contents are the checksum and the length (RFC 1952 §2.3). More
+        // are another member (§2.2), which is joined to the first when they are unpacked.
         if self.behind > 8 {
             self.see(Kind::Unreadable(Unreadable::ArchiveEntry));
         }
@@ -210,8 +210,9 @@ impl Sniffer {
 
     /// Office documents that are saved as XML or as a web page carry their macros in base64.
     fn scan_text(&mut self, window: &[u8], to: usize) {
-        const ACTIVE_MIME: &[u8] = b"QWN0aXZlTWltZ";
-        if memmem::find(window, ACTIVE_MIME).is_some_and(|at| at < to) {
+        const MARKS: [&[u8]; 3] =
+            [b"QWN0aXZlTWltZ", b"macrosPresent=\"yes\"", b"macrosPresent='yes'"];
+        if MARKS.iter().any(|mark| memmem::find(window, mark).is_some_and(|at| at < to)) {
             self.see(Kind::MacroDocument(Macro::ActiveMime));
         }
     }
@@ -290,7 +291,13 @@ impl Sniffer {
 
     fn end_unpacking(&mut self, unpacking: Unpacking, search: &mut Search) {
         let Unpacking { child, wrapper, entry, .. } = unpacking;
-        self.adopt(child.finish(search), wrapper, entry.as_deref());
+        let is_about_the_whole = child.source == Source::ContentTypes;
+        let seen = child.finish(search);
+        if is_about_the_whole {
+            seen.into_iter().for_each(|sighting| self.keep(sighting));
+        } else {
+            self.adopt(seen, wrapper, entry.as_deref());
+        }
     }
 }
 

@@ -5,9 +5,13 @@ use super::decode::{Decoder, Encoding};
 /// The most characters of a name that are kept.
 const MAX_CHARACTERS: usize = 100;
 
+/// The most octets of a name that are read, encoded as they are.
+const MAX_OCTETS: usize = 1_000;
+
 /// A name as it stands in a parameter, with RFC 2231's charset (empty if there was none). Encoded
 /// words are wrong there (RFC 2047 §5) and so common that everyone reads them.
 pub(super) fn name(octets: &[u8], charset: &[u8]) -> Option<String> {
+    let octets = &octets[..octets.len().min(MAX_OCTETS)];
     let name = match charset {
         [] => encoded_words(octets),
         charset => text(octets, charset),

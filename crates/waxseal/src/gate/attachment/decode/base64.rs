@@ -29,8 +29,8 @@ pub(in super::super) struct Base64 {
     padding: Padding,
 }
 
-/// RFC 2045 §6.8: "any "=" at the end" ends the data. There are decoders that stop there, some
-/// that begin anew, and some that skip it.
+/// RFC 2045 §6.8: `=` may be taken as evidence that the data end. There are decoders that stop
+/// there, some that begin anew, and some that skip it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Padding {
     NotYet,

@@ -1,5 +1,6 @@
 //! What the header of a message or of a part says about its body (RFC 2045, 2183).
 
+use memchr::memchr_iter;
 use sender_auth::Header;
 
 use super::super::decode::Encoding;
@@ -66,6 +67,9 @@ impl Fields {
     pub(super) fn of(header: &Header) -> Self {
         let mut fields = Self::default();
         for field in header.fields() {
+            if has_hidden_line(field.octets()) {
+                fields.add_doubt(Unreadable::HeaderLine);
+            }
             fields.add(field.name(), field.value());
         }
         fields
@@ -74,27 +78,29 @@ impl Fields {
     /// Takes the next field. Two of a name that do not say the same are a doubt: RFC 5322 allows
     /// one, and mail programs take the first or the last.
     pub(super) fn add(&mut self, name: &[u8], value: &[u8]) {
-        let place = match name.to_ascii_lowercase().as_slice() {
-            b"content-type" => &mut self.content_type,
-            b"content-transfer-encoding" => &mut self.transfer_encoding,
-            b"content-disposition" => &mut self.disposition,
-            _ => return,
-        };
-        let value = if value.len() > MAX_FIELD {
-            self.doubts.push(Unreadable::HeaderTooLong);
-            &value[..MAX_FIELD]
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        let place = if is("Content-Type") {
+            &mut self.content_type
+        } else if is("Content-Transfer-Encoding") {
+            &mut self.transfer_encoding
+        } else if is("Content-Disposition") {
+            &mut self.disposition
         } else {
-            value.trim_ascii()
+            return;
         };
-        match place {
-            None => *place = Some(value.to_vec()),
-            Some(first) if first == value => {}
-            Some(_) => self.doubts.push(Unreadable::RepeatedField),
+        let whole = value.trim_ascii();
+        let value = &whole[..whole.len().min(MAX_FIELD)];
+        let differs = place.as_ref().is_some_and(|first| first != value);
+        place.get_or_insert_with(|| value.to_vec());
+        if value.len() < whole.len() {
+            self.add_doubt(Unreadable::HeaderTooLong);
+        }
+        if differs {
+            self.add_doubt(Unreadable::RepeatedField);
         }
     }
 
-    /// A line that is no field.
-    pub(super) fn add_doubt(&mut self, doubt: Unreadable) {
+    fn add_doubt(&mut self, doubt: Unreadable) {
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
@@ -113,6 +119,7 @@ impl Fields {
             };
             let declared_name = file_name(&disposition, &Structured::default());
             let role = role(b"", &disposition, declared_name.as_deref());
+            doubts.dedup();
             return Entity { body, encoding, role, declared_type: None, declared_name, doubts };
         };
         let declared_name = file_name(&disposition, &content_type);
@@ -157,7 +164,7 @@ fn body(content_type: &Structured, doubts: &mut Vec<Unreadable>) -> Body {
     }
 }
 
-/// RFC 2046 §5.1.1: "the boundary parameter" is required.
+/// RFC 2046 §5.1.1: a multipart requires one parameter, the boundary.
 fn multipart(content_type: &Structured, doubts: &mut Vec<Unreadable>) -> Body {
     let ParameterValue { octets, reading, .. } = match content_type.parameter("boundary") {
         Some(boundary) if !boundary.octets.trim_ascii_end().is_empty() => boundary,
@@ -240,6 +247,9 @@ impl HeaderReader {
         if text.is_empty() {
             return HeaderLine::Blank;
         }
+        if has_hidden_line(text) {
+            self.fields.add_doubt(Unreadable::HeaderLine);
+        }
         if text.starts_with(b" ") || text.starts_with(b"\t") {
             // A line of spaces is a fold (RFC 5322 §2.2.3), or ends the header, as some read it.
             if text.trim_ascii().is_empty() {
@@ -279,8 +289,18 @@ impl HeaderReader {
     }
 }
 
+/// Whether a bare CR is followed by something that matters to a program which ends lines there: an
+/// empty line, or a field that says something about the body.
+fn has_hidden_line(octets: &[u8]) -> bool {
+    memchr_iter(b'\r', octets).any(|at| {
+        let rest = &octets[at + 1..];
+        let first = rest.get(..8).unwrap_or_default();
+        rest.starts_with(b"\r") || first.eq_ignore_ascii_case(b"content-")
+    })
+}
+
 /// The line without LF or CRLF behind it.
-pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
+fn without_line_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

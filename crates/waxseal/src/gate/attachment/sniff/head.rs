@@ -3,7 +3,7 @@
 //! Formats are told by the marks that their own programs look for. A mark of two or three octets
 //! alone would be found in any text now and then, so with these more of the header must fit.
 
-use super::super::kind::{Archive, Kind, Program, Sealed};
+use super::super::kind::{Archive, Kind, Macro, Program, Sealed};
 use super::super::words;
 use super::{compound, tar, tnef};
 
@@ -38,6 +38,9 @@ pub(super) enum Extent {
     Beginning,
 }
 
+/// How Office packs macros into web pages and XML.
+const ACTIVE_MIME: Kind = Kind::MacroDocument(Macro::ActiveMime);
+
 /// Looks at the first octets.
 pub(super) fn look(octets: &[u8], extent: Extent) -> Head {
     if let Some(form) = form(octets) {
@@ -45,12 +48,13 @@ pub(super) fn look(octets: &[u8], extent: Extent) -> Head {
             Form::Gzip => Some(Kind::Archive(Archive::Gzip)),
             Form::Tar => Some(Kind::Archive(Archive::Tar)),
             Form::Tnef => Some(Kind::Archive(Archive::Tnef)),
-            Form::OneNote => Some(Kind::MacroDocument(super::Macro::OneNote)),
+            Form::OneNote => Some(Kind::MacroDocument(Macro::OneNote)),
             Form::Zip | Form::Compound | Form::Rtf | Form::Text | Form::Other => None,
         };
         return Head { kind, form };
     }
     let kind = (program(octets, extent).map(Kind::Executable))
+        .or_else(|| octets.starts_with(b"ActiveMime").then_some(ACTIVE_MIME))
         .or_else(|| archive(octets).map(Kind::Archive))
         .or_else(|| sealed(octets).map(Kind::Sealed));
     let is_text = !octets[..octets.len().min(512)].contains(&0);
@@ -140,7 +144,12 @@ fn archive(octets: &[u8]) -> Option<Archive> {
         _ if begins(b"\x28\xb5\x2f\xfd") => Archive::Zstd,
         _ if begins(b"LZIP\x01") => Archive::Lzip,
         _ if begins(b"!<arch>\n") => Archive::Ar,
-        _ if begins(b"070701") || begins(b"070702") || begins(b"070707") => Archive::Cpio,
+        // The header goes on with digits, most of them zeros.
+        [b'0', b'7', b'0', b'7', b'0', b'1' | b'2' | b'7', rest @ ..]
+            if rest.len() >= 70 && rest[..70].iter().all(u8::is_ascii_hexdigit) =>
+        {
+            Archive::Cpio
+        }
         _ if begins(b"\xed\xab\xee\xdb") => Archive::Rpm,
         _ if begins(b"xar!\0") => Archive::Xar,
         _ if begins(b"conectix") || begins(b"vhdxfile") || begins(b"MSWIM\0\0\0") => {

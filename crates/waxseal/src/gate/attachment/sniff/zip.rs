@@ -76,6 +76,9 @@ impl Zip {
 /// stand in the outer one in plain sight, with all their entries.
 const MAX_UNPACKING: usize = 4;
 
+/// So many octets of a name are shown at most.
+const MAX_NAME: usize = 400;
+
 /// How an entry is packed (APPNOTE §4.4.5).
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
@@ -132,8 +135,15 @@ impl Sniffer {
             self.zip.has_doubt |= record.len() >= LOOKAHEAD;
             return;
         };
-        let entry = words::printable(&String::from_utf8_lossy(name));
+        let shown = &name[..name.len().min(MAX_NAME)];
+        let entry = words::printable(&String::from_utf8_lossy(shown));
         match method {
+            STORED if is_content_types(name) => {
+                let length = usize::try_from(packed_length).unwrap_or(usize::MAX);
+                let types = &packed[..packed.len().min(LOOKAHEAD)];
+                self.scan_content_types(types);
+                self.zip.has_doubt |= length > types.len() || flags & SIZES_BEHIND != 0;
+            }
             STORED => {
                 let is_empty = packed_length == 0 && flags & SIZES_BEHIND == 0;
                 if !(is_empty && packed.starts_with(b"PK")) {
@@ -174,8 +184,15 @@ impl Sniffer {
         }
         let sample = &sample[..length];
         let form = self.see_sample(sample, Wrapper::Zip, entry.as_deref());
-        let is_types = name.eq_ignore_ascii_case(b"[Content_Types].xml");
-        let may_carry = matches!(form, Form::Compound | Form::Zip | Form::Rtf) || is_types;
+        let is_types = is_content_types(name);
+        let may_carry = match form {
+            // The project of macros itself was told by its name.
+            Form::Compound => !is_vba_project(name),
+            Form::Zip | Form::Rtf => true,
+            Form::Gzip | Form::Tar | Form::Tnef | Form::OneNote | Form::Text | Form::Other => {
+                is_types
+            }
+        };
         if !may_carry {
             return;
         }
@@ -199,7 +216,8 @@ impl Sniffer {
             return;
         };
         let (flags, method) = (u16_at(header, 8), u16_at(header, 10));
-        let name = record.get(46..46 + usize::from(u16_at(header, 28))).unwrap_or_default();
+        let name_length = usize::from(u16_at(header, 28));
+        let name = record.get(46..46 + name_length).unwrap_or_default();
         self.zip.is_locked |= flags & (ENCRYPTED | HIDDEN) != 0 || method == AES;
         self.note_macros(name);
         self.zip.directory.note(name);
@@ -214,11 +232,11 @@ impl Sniffer {
     }
 
     fn note_macros(&mut self, name: &[u8]) {
-        let name = name.to_ascii_lowercase();
-        if name.ends_with(b"vbaproject.bin") {
+        const SHEETS: [&[u8]; 2] = [b"xl/macrosheets/", b"xl\\macrosheets\\"];
+        if is_vba_project(name) {
             self.see(Kind::MacroDocument(Macro::OoxmlVba));
         }
-        if name.starts_with(b"xl/macrosheets/") || name.starts_with(b"xl\\macrosheets\\") {
+        if SHEETS.into_iter().any(|sheets| begins_with(name, sheets)) {
             self.see(Kind::MacroDocument(Macro::OoxmlExcel4));
         }
     }
@@ -256,25 +274,34 @@ impl Sniffer {
 
 impl Directory {
     fn note(&mut self, name: &[u8]) {
-        let name = name.to_ascii_lowercase();
-        match name.as_slice() {
-            b"[content_types].xml" => self.content_types = true,
-            b"_rels/.rels" => self.relations = true,
-            b"mimetype" => self.mime_type = true,
-            b"meta-inf/manifest.xml" => self.odf_manifest = true,
-            b"meta-inf/container.xml" => self.epub_container = true,
-            b"meta-inf/manifest.mf" => self.java_manifest = true,
-            b"androidmanifest.xml" => self.android_manifest = true,
-            name => {
-                // `script-lb.xml` and `script-lc.xml` list what there is, which may be nothing.
-                let is_list =
-                    name.ends_with(b"/script-lb.xml") || name.ends_with(b"/script-lc.xml");
-                let basic = name.starts_with(b"basic/") && name.ends_with(b".xml") && !is_list;
-                let script = name.starts_with(b"scripts/") && !name.ends_with(b"/");
-                self.odf_macros |= basic || script;
-            }
-        }
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        self.content_types |= is_content_types(name);
+        self.relations |= is("_rels/.rels");
+        self.mime_type |= is("mimetype");
+        self.odf_manifest |= is("META-INF/manifest.xml");
+        self.epub_container |= is("META-INF/container.xml");
+        self.java_manifest |= is("META-INF/MANIFEST.MF");
+        self.android_manifest |= is("AndroidManifest.xml");
+        // `script-lb.xml` and `script-lc.xml` list what there is, which may be nothing.
+        let is_list = name.ends_with(b"/script-lb.xml") || name.ends_with(b"/script-lc.xml");
+        let basic = begins_with(name, b"Basic/") && name.ends_with(b".xml") && !is_list;
+        let script = begins_with(name, b"Scripts/") && !name.ends_with(b"/");
+        self.odf_macros |= basic || script;
     }
+}
+
+fn is_vba_project(name: &[u8]) -> bool {
+    const NAME: &[u8; 14] = b"vbaProject.bin";
+    name.last_chunk::<14>().is_some_and(|last| last.eq_ignore_ascii_case(NAME))
+}
+
+fn is_content_types(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"[Content_Types].xml")
+}
+
+fn begins_with(name: &[u8], beginning: &[u8]) -> bool {
+    let first = name.get(..beginning.len()).unwrap_or_default();
+    first.eq_ignore_ascii_case(beginning)
 }
 
 /// Whether a zip whose beginning this is most likely is a document: the first entry tells.
