@@ -50,7 +50,10 @@ fn arg(key: &Key) -> Option<Arg> {
         | Kind::Choice(_)
         | Kind::Resolver(_)
         | Kind::OptionalName(_)
-        | Kind::Text(_) => ArgAction::Set,
+        | Kind::Text(_)
+        | Kind::OptionalText(_)
+        | Kind::OptionalAddress(_)
+        | Kind::Server(_) => ArgAction::Set,
     };
     // What the value means is read by the kind of the key, so that it is told in the same words
     // as in a file.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use smtp_types::DomainName;
+use sender_auth::report::{Schema, Text};
+use smtp_types::{DomainName, EmailAddress};
 use transport_policy::{MixedHosts, OnStsError};
 
 use crate::gate::decide::Matrix;
@@ -45,6 +46,8 @@ pub struct Config {
     pub verdict: Verdict,
     /// `[dkim]`: keys that sign mail, and when they change.
     pub dkim: Dkim,
+    /// `[reports]`: what is told to the owners of other domains.
+    pub reports: Reports,
     /// `[log]`: what the program says about itself.
     pub log: Log,
 }
@@ -184,6 +187,27 @@ pub struct Dkim {
     pub retire_after: Duration,
 }
 
+/// `[reports]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reports {
+    /// From whom reports go; `None` is no reports. The local part has at most 40 octets.
+    pub from: Option<EmailAddress>,
+    /// Whether DMARC reports are made.
+    pub dmarc: bool,
+    /// The name of the organization; `None` is the domain of `from`.
+    pub organization: Option<Text>,
+    /// Where people ask; `None` is `from`.
+    pub contact: Option<EmailAddress>,
+    /// The mail server that delivers reports.
+    pub submit: SocketAddr,
+    /// How DMARC reports are written.
+    pub schema: Schema,
+    /// How long ended reports are kept; 1 to 365 days.
+    pub retention: Duration,
+    /// On what ground failure reports are sent; `None` is no failure reports.
+    pub failure_notice: Option<Text>,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -262,6 +286,16 @@ impl Default for Config {
                 announce_before: schedule.announce_before,
                 publish_wait: schedule.publish_wait,
                 retire_after: schedule.retire_after,
+            },
+            reports: Reports {
+                from: None,
+                dmarc: true,
+                organization: None,
+                contact: None,
+                submit: (Ipv4Addr::LOCALHOST, 25).into(),
+                schema: Schema::Rfc9990,
+                retention: Duration::from_hours(30 * 24),
+                failure_notice: None,
             },
             log: Log { level: LogLevel::Info, format: LogFormat::Text },
         }
