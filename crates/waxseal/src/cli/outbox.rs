@@ -14,10 +14,13 @@ use super::wiring;
 use crate::config::{self, Config};
 use crate::report::{self, ReporterSettings};
 use crate::sender::Clock;
-use crate::store::{LetterRow, OpenDay, ReportView, StoreError};
+use crate::store::{LetterRow, OpenDay, ReportView, RowSum, StoreError};
 
 /// How many letters are shown if nothing else is wished.
 const SHOWN: &str = "50";
+
+/// What stands in front of the second and further lines about a letter.
+const INDENT: &str = "        ";
 
 /// The states of a letter.
 const STATES: [&str; 6] = ["queued", "sending", "delivered", "failed", "expired", "suppressed"];
@@ -118,10 +121,9 @@ pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
     let config = &loaded.config;
     let shown = ReportView::open(&config.state_dir).and_then(|view| match (verb, view) {
         ("list", view) => list(matches, view.as_ref()),
-        (_, None) => Ok(Shown::Nothing(format!(
-            "{}: there are no reports here",
-            config.state_dir.display()
-        ))),
+        (_, None) => {
+            Ok(Shown::Nothing(format!("{}: there are no reports here", config.state_dir.display())))
+        }
         ("show", Some(view)) => show(matches, &view),
         (_, Some(view)) => preview(matches, &view, config),
     });
@@ -165,11 +167,16 @@ fn list(matches: &ArgMatches, view: Option<&ReportView>) -> Result<Shown, StoreE
         text.extend_from_slice(b"No letters.\n");
     }
     for letter in &letters {
-        let what = if letter.kind == "dmarc-failure" { "failure in" } else { "about" };
-        let day = letter.day.map(|day| format!(" of {}", date(day))).unwrap_or_default();
-        let head = format!("{:>6}  {:<10}  ", letter.id, letter.state);
-        text.extend_from_slice(format!("{head}{what} {}{day}\n", letter.domain).as_bytes());
-        text.extend_from_slice(format!("{:20}to {}\n", "", letter.recipient).as_bytes());
+        let what = match letter.kind.as_str() {
+            "dmarc-failure" => "failure in mail of",
+            _ => "report about",
+        };
+        let day = letter.day.map(date).unwrap_or_default();
+        let LetterRow { id, state, domain, recipient, .. } = letter;
+        let lines = format!(
+            "{id:>6}  {state:<10}  {day}\n{INDENT}{what} {domain}\n{INDENT}to {recipient}\n"
+        );
+        text.extend_from_slice(lines.as_bytes());
         if let Some(next) = next_step(letter) {
             text.extend_from_slice(wrapped(&next).as_bytes());
         }
@@ -197,14 +204,14 @@ fn wrapped(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
-            Some(line) if line.len() + 1 + word.len() <= 60 => {
+            Some(line) if line.len() + 1 + word.len() <= 72 => {
                 line.push(' ');
                 line.push_str(word);
             }
             _ => lines.push(word.to_owned()),
         }
     }
-    lines.iter().map(|line| format!("{:20}{line}\n", "")).collect()
+    lines.iter().map(|line| format!("{INDENT}{line}\n")).collect()
 }
 
 fn document(letter: &LetterRow) -> Value {
@@ -276,18 +283,16 @@ fn preview(matches: &ArgMatches, view: &ReportView, config: &Config) -> Result<S
     }
     let mut found = Vec::new();
     for open in &open {
-        let rows = view.rows_of(open.day, &open.domain)?;
-        let messages = rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.messages));
-        found.push((open, rows.len(), messages));
+        found.push((open, view.sum(open.day, &open.domain)?));
     }
     if matches.get_flag("json") {
         let domains: Vec<Value> = found
             .iter()
-            .map(|(open, rows, messages)| {
+            .map(|(open, sum)| {
                 json!({
                     "domain": open.domain.as_str(),
-                    "messages": messages,
-                    "rows": rows,
+                    "messages": sum.messages,
+                    "rows": sum.rows,
                     "reasons": open.triggers,
                     "due": report::is_due(open),
                     "record": open.record,
@@ -301,7 +306,7 @@ fn preview(matches: &ArgMatches, view: &ReportView, config: &Config) -> Result<S
     if found.is_empty() {
         text.push_str("  nothing that could be reported\n");
     }
-    for (open, rows, messages) in found {
+    for (open, RowSum { rows, messages }) in found {
         let what = match report::is_due(open) {
             true => "a report will be made",
             false => "no report: nothing that came is a reason for one",

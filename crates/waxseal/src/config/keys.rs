@@ -81,6 +81,7 @@ impl Key {
             | Kind::Text(_)
             | Kind::OptionalText(_)
             | Kind::OptionalAddress(_)
+            | Kind::Addresses(_)
             | Kind::Server(_) => String::new(),
         };
         format!("{}{limits}", self.doc)
@@ -597,6 +598,14 @@ pub static KEYS: &[Key] = &[
               (RFC 9990), if they ask for it. It needs reports.from and the milter.",
         hint: None,
         kind: Kind::Switch(|config| &mut config.reports.dmarc),
+    },
+    Key {
+        name: "reports.intakes",
+        flag: None,
+        doc: "Your addresses to which others send reports, those that stand behind rua and ruf in \
+              the records of your domains. Mail to them is no reason to report about its sender.",
+        hint: None,
+        kind: Kind::Addresses(|config| &mut config.reports.intakes),
     },
     Key {
         name: "reports.organization",

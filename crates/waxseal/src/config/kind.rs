@@ -67,6 +67,8 @@ pub(super) enum Kind {
     OptionalText(fn(&mut Config) -> &mut Option<Text>),
     /// An e-mail address, or the empty text for none.
     OptionalAddress(fn(&mut Config) -> &mut Option<EmailAddress>),
+    /// A list of e-mail addresses.
+    Addresses(fn(&mut Config) -> &mut Vec<EmailAddress>),
     /// An IP address and a port.
     Server(fn(&mut Config) -> &mut SocketAddr),
 }
@@ -186,9 +188,7 @@ impl Kind {
             Self::OptionalText(place) => {
                 *place(config) = match text {
                     Some("") => None,
-                    _ => Some(
-                        text.and_then(|text| Text::parse(text).ok()).ok_or_else(refusal)?,
-                    ),
+                    _ => Some(text.and_then(|text| Text::parse(text).ok()).ok_or_else(refusal)?),
                 };
             }
             Self::OptionalAddress(place) => {
@@ -197,10 +197,15 @@ impl Kind {
                     _ => Some(text.and_then(short_address).ok_or_else(refusal)?),
                 };
             }
+            Self::Addresses(place) => {
+                let items = value.get_ref().as_array().ok_or_else(refusal)?;
+                let address = |text: &str| EmailAddress::parse(text).ok();
+                *place(config) =
+                    read_items(items, "an address such as \"rua@example.com\"", address)?;
+            }
             Self::Server(place) => {
                 let server = text.and_then(|text| text.parse::<SocketAddr>().ok());
-                *place(config) =
-                    server.filter(|server| server.port() != 0).ok_or_else(refusal)?;
+                *place(config) = server.filter(|server| server.port() != 0).ok_or_else(refusal)?;
             }
         }
         Ok(())
@@ -249,6 +254,7 @@ impl Kind {
                 "an address such as \"reports@example.com\" with at most {MAX_LOCAL_PART} octets \
                  before the @, or \"\" for none"
             ),
+            Self::Addresses(_) => "a list of addresses".into(),
             Self::Server(_) => "an IP address and a port, such as \"127.0.0.1:25\"".into(),
         }
     }
@@ -281,6 +287,7 @@ impl Kind {
                 quote(&place(&mut config).as_ref().map(ToString::to_string).unwrap_or_default())
             }
             Self::Networks(place) => return print_items(place(&mut config)),
+            Self::Addresses(place) => return print_items(place(&mut config)),
             Self::Text(place) => quote(place(&mut config)),
             Self::OptionalText(place) => {
                 quote(place(&mut config).as_ref().map_or("", |text| text.as_str()))
@@ -303,7 +310,7 @@ impl Kind {
                 DeValue::parse(last).map_or_else(|_| text(last), Spanned::into_inner)
             }
             Self::Path(_) | Self::OptionalPath(_) => DeValue::String(absolute("", last).into()),
-            Self::Listen(_) | Self::Names(_) | Self::Networks(_) => {
+            Self::Listen(_) | Self::Names(_) | Self::Networks(_) | Self::Addresses(_) => {
                 let items = texts.iter().map(|item| {
                     let item = match item.strip_prefix("unix:") {
                         Some(path) => DeValue::String(absolute("unix:", path).into()),

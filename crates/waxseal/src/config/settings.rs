@@ -194,6 +194,8 @@ pub struct Reports {
     pub from: Option<EmailAddress>,
     /// Whether DMARC reports are made.
     pub dmarc: bool,
+    /// Where others send reports about our domains.
+    pub intakes: Vec<EmailAddress>,
     /// The name of the organization; `None` is the domain of `from`.
     pub organization: Option<Text>,
     /// Where people ask; `None` is `from`.
@@ -290,6 +292,7 @@ impl Default for Config {
             reports: Reports {
                 from: None,
                 dmarc: true,
+                intakes: vec![],
                 organization: None,
                 contact: None,
                 submit: (Ipv4Addr::LOCALHOST, 25).into(),

@@ -47,10 +47,7 @@ pub(super) struct Failures {
 
 impl Default for Failures {
     fn default() -> Self {
-        Self {
-            waiting: Mutex::default(),
-            incidents: Mutex::new(Incidents::new(Budget::default())),
-        }
+        Self { waiting: Mutex::default(), incidents: Mutex::new(Incidents::new(Budget::default())) }
     }
 }
 
@@ -69,8 +66,7 @@ impl Failures {
     /// Remembers a message if the owner of its domain wants to know of it.
     pub(super) fn consider(&self, judged: &Judged<'_>, seen: &Seen<'_>) {
         let Observation { policy, row, trigger, .. } = &seen.observation;
-        let is_told =
-            matches!(trigger, Trigger::Counts | Trigger::Optional(Unwanted::Stranger));
+        let is_told = matches!(trigger, Trigger::Counts | Trigger::Optional(Unwanted::Stranger));
         let publisher = match seen.policy.record.psd() {
             Psd::Yes => Publisher::PublicSuffix,
             Psd::No | Psd::Unknown => Publisher::Organization,
@@ -156,7 +152,12 @@ impl Reporter {
     async fn addresses(&self, failure: &Failure) -> Vec<EmailAddress> {
         let mut known = Known::default();
         let checked = self.observer.evaluate(&mut known, |known| {
-            verify_report_addresses(known, &failure.domain, failure.record.ruf(), ReportKind::Failure)
+            verify_report_addresses(
+                known,
+                &failure.domain,
+                failure.record.ruf(),
+                ReportKind::Failure,
+            )
         });
         let checked = checked.await.unwrap_or_default();
         checked.iter().flat_map(|one| one.outcome.addresses().to_vec()).collect()

@@ -82,7 +82,12 @@ impl Judged<'_> {
 
     /// As if nothing was known of the domain: whether it has ever sent anything good is asked when
     /// the day is over.
-    fn trigger(&self, policy: &AppliedPolicy, dmarc: DmarcResult, own: &ReportAddresses) -> Trigger {
+    fn trigger(
+        &self,
+        policy: &AppliedPolicy,
+        dmarc: DmarcResult,
+        own: &ReportAddresses,
+    ) -> Trigger {
         let wants = policy.record.rua().iter().any(|uri| uri.address().is_some());
         if !wants {
             return trigger(Circumstances {
@@ -312,3 +317,6 @@ fn domain_of(octets: &[u8]) -> Option<DomainName> {
     let text = std::str::from_utf8(octets).ok()?;
     DomainName::parse(text.rsplit_once('@')?.1).ok()
 }
+
+#[cfg(test)]
+mod tests;

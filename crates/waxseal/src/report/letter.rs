@@ -41,12 +41,7 @@ pub fn group(open: &OpenDay, rows: Vec<CountedRow>) -> Option<Group> {
 }
 
 /// The same within these limits.
-fn accumulate(
-    open: &OpenDay,
-    rows: Vec<CountedRow>,
-    limit: usize,
-    octets: usize,
-) -> Option<Group> {
+fn accumulate(open: &OpenDay, rows: Vec<CountedRow>, limit: usize, octets: usize) -> Option<Group> {
     let policy = PolicyPublished::from_line(&open.policy).ok()?;
     let seen = PolicySeen { at: open.policy_at, policy };
     let mut all = Accumulation::new(Limits::new(limit, octets));

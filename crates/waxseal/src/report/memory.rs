@@ -67,8 +67,7 @@ impl Unflushed {
             Trigger::Optional(_) => (0, 0),
             Trigger::Never(_) => return Counted::Untold,
         };
-        let coarseness =
-            if self.octets >= SOFT_LIMIT { Coarseness::Total } else { coarseness };
+        let coarseness = if self.octets >= SOFT_LIMIT { Coarseness::Total } else { coarseness };
         let row = row.coarsened(coarseness, &published.domain);
         let tally = Tally { messages: 1, triggers };
         let key = (Day::of(at), published.domain.clone());
@@ -174,4 +173,72 @@ impl Unflushed {
 
 fn counted((line, tally): (String, Tally)) -> CountedRow {
     CountedRow { line, messages: tally.messages, triggers: tally.triggers }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> PolicySeen {
+        let domain = DomainName::parse("a.test").unwrap();
+        let policy = PolicyPublished::new(domain, sender_auth::report::Policy::None);
+        PolicySeen { at: smtp_types::UnixTime(86_400), policy }
+    }
+
+    fn add(memory: &mut Unflushed, day: u32, line: String) -> bool {
+        let seen = policy();
+        let key = (Day::since_epoch(day), seen.policy.domain.clone());
+        let tally = Tally { messages: 1, triggers: 1 };
+        memory.add(key, seen, || "v=DMARC1".to_owned(), 1, line, tally)
+    }
+
+    #[test]
+    fn memory_has_an_end_and_what_is_there_goes_on_counting() {
+        let mut memory = Unflushed::default();
+        let mut number = 0;
+        while add(&mut memory, 1, format!("{number} {}", "x".repeat(10_000))) {
+            number += 1;
+        }
+        assert!(memory.octets() >= HARD_LIMIT && memory.octets() < HARD_LIMIT + 20_000);
+        assert!(!add(&mut memory, 2, "new".to_owned()), "no new day");
+        assert!(add(&mut memory, 1, format!("0 {}", "x".repeat(10_000))), "an old row");
+        let chunks = memory.take();
+        assert_eq!(memory.octets(), 0);
+        let messages: u64 =
+            chunks.iter().flatten().flat_map(|one| &one.rows).map(|row| row.messages).sum();
+        assert_eq!(messages, number + 1);
+    }
+
+    #[test]
+    fn what_is_put_back_is_as_if_it_was_never_taken() {
+        let mut memory = Unflushed::default();
+        for (day, line) in [(1, "a"), (1, "b"), (2, "a"), (1, "a")] {
+            assert!(add(&mut memory, day, line.to_owned()));
+        }
+        let octets = memory.octets();
+        let taken: Vec<_> = memory.take().into_iter().flatten().collect();
+        assert!(add(&mut memory, 1, "b".to_owned()));
+        assert_eq!(memory.put_back(taken), 0);
+        assert_eq!(memory.octets(), octets);
+        let mut taken: Vec<_> = memory.take().into_iter().flatten().collect();
+        taken.sort_by_key(|one| one.day);
+        taken.iter_mut().for_each(|one| one.rows.sort_by(|a, b| a.line.cmp(&b.line)));
+        let counts = |one: &DayCounts| -> Vec<_> {
+            one.rows.iter().map(|row| (row.line.clone(), row.messages, row.triggers)).collect()
+        };
+        assert_eq!(counts(&taken[0]), [("a".to_owned(), 2, 2), ("b".to_owned(), 2, 2)]);
+        assert_eq!((taken[0].strangers, taken[1].strangers), (4, 1));
+    }
+
+    #[test]
+    fn many_rows_are_several_transactions() {
+        let mut memory = Unflushed::default();
+        for day in 0..5 {
+            for number in 0..1_000 {
+                assert!(add(&mut memory, day, number.to_string()));
+            }
+        }
+        let chunks: Vec<_> = memory.take().iter().map(Vec::len).collect();
+        assert_eq!(chunks, [2, 2, 1]);
+    }
 }

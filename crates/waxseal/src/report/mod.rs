@@ -126,7 +126,10 @@ impl ReporterSettings {
                 from: from.clone(),
             },
             submit: reports.submit,
-            addresses: ReportAddresses { senders: vec![from.clone()], intakes: Vec::new() },
+            addresses: ReportAddresses {
+                senders: vec![from.clone()],
+                intakes: reports.intakes.clone(),
+            },
             retention: reports.retention,
             permit: Permit::grant(profile, reports.failure_notice.as_ref()).ok(),
             authserv_id: config.gate.authserv_id.clone().unwrap_or_else(|| from.domain().clone()),
@@ -311,7 +314,7 @@ impl Reporter {
         tokio::pin!(work);
         tokio::select! {
             () = &mut work => {}
-            _ = asked_to_stop.wait_for(|stop| *stop) => {
+            () = ended(&mut asked_to_stop) => {
                 let _ = tokio::time::timeout(GRACE, work).await;
             }
         }
@@ -371,6 +374,10 @@ impl Reporter {
 
 /// Waits; false if the program is to end.
 async fn goes_on(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
-    let stopped = stop.wait_for(|stop| *stop);
-    tokio::time::timeout(pause, stopped).await.is_err()
+    tokio::time::timeout(pause, ended(stop)).await.is_err()
+}
+
+/// Is ready when the program is to end, also if whoever could say so is gone.
+async fn ended(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -88,9 +88,12 @@ impl Reporter {
                 self.counters.add(ReportCount::Delivered, 1);
                 return Settlement::Delivered;
             }
-            Some(NotTaken::Later(error)) => {
+            Some(not_now @ (NotTaken::Server(error) | NotTaken::Later(error))) => {
                 let error = error.clone();
-                self.mail_server.raise(&format!("reports: the mail server takes none: {error}"));
+                if matches!(not_now, NotTaken::Server(_)) {
+                    self.mail_server
+                        .raise(&format!("reports: the mail server takes none: {error}"));
+                }
                 match next_try(now, *first_try, *tries, random()) {
                     Some(next_try) => {
                         self.counters.add(ReportCount::Deferred, 1);

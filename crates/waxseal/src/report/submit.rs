@@ -46,7 +46,9 @@ pub(super) struct Submission<'s> {
 /// Why a letter was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotTaken {
-    /// Not now.
+    /// Nothing now: the mail server is not there, or does not want us.
+    Server(String),
+    /// Not this letter now.
     Later(String),
     /// Never this letter.
     Letter(String),
@@ -60,25 +62,25 @@ pub(super) async fn submit(submission: Submission<'_>) -> Result<(), NotTaken> {
         Ok(result) => result,
         Err(_) => {
             let seconds = SESSION.as_secs();
-            Err(NotTaken::Later(format!("the mail server took more than {seconds} s")))
+            Err(NotTaken::Server(format!("the mail server took more than {seconds} s")))
         }
     }
 }
 
 async fn dialogue(submission: Submission<'_>) -> Result<(), NotTaken> {
     let Submission { server, hello, return_path, recipient, message } = submission;
-    let later = |step: &str, error: &dyn std::fmt::Display| {
-        NotTaken::Later(format!("{step}: {}", printable(&error.to_string())))
+    let no_server = |step: &str, error: &dyn std::fmt::Display| {
+        NotTaken::Server(format!("{step}: {}", printable(&error.to_string())))
     };
     let connected = timeout(CONNECT, TcpStream::connect(server)).await;
     let stream = match connected {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(later(&format!("{server}"), &error)),
-        Err(_) => return Err(later(&format!("{server}"), &"no answer")),
+        Ok(Err(error)) => return Err(no_server(&format!("{server}"), &error)),
+        Err(_) => return Err(no_server(&format!("{server}"), &"no answer")),
     };
     let hello = ClientId::Domain(hello.as_str().to_owned());
     let connected = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await;
-    let mut connection = connected.map_err(|error| later("hello", &said(&error)))?;
+    let mut connection = connected.map_err(|error| no_server("hello", &said(&error)))?;
     let parameters = parameters(&connection, return_path, recipient)?;
     let address = |address: &EmailAddress| {
         let local_part = address.local_part();
@@ -87,7 +89,7 @@ async fn dialogue(submission: Submission<'_>) -> Result<(), NotTaken> {
     };
     let (from, to) = (address(return_path)?, address(recipient)?);
     let sent = connection.command(Mail::new(Some(from), parameters)).await;
-    sent.map_err(|error| later("MAIL", &said(&error)))?;
+    sent.map_err(|error| no_server("MAIL", &said(&error)))?;
     let sent = connection.command(Rcpt::new(to, Vec::new())).await;
     sent.map_err(|error| refused("RCPT", &error, NotTaken::Recipient))?;
     let sent = connection.command(Data).await;

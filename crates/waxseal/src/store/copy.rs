@@ -8,8 +8,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::private::create_private;
 use super::open::migrate;
+use super::private::create_private;
 use super::{COPY, StoreError, policies};
 
 /// Writes the copy anew: into a file of another name, which then takes the place of the old copy,

@@ -33,7 +33,7 @@ use smtp_types::UnixTime;
 pub use open::{OpenNote, Store};
 pub use outbox::{Claimed, EndState, LetterRow, NewLetter, OutboxSize, Settlement};
 pub use policies::StoredPolicy;
-pub use reports::{Added, CountedRow, DayCounts, DomainBounds, OpenDay};
+pub use reports::{Added, CountedRow, DayCounts, DomainBounds, OpenDay, RowSum};
 pub use view::ReportView;
 
 /// The file's name in the state folder.

@@ -289,7 +289,10 @@ pub(super) fn suppress(
 }
 
 /// To whom the letter with this word in its return path went.
-pub(super) fn recipient_of(db: &Connection, token: &str) -> rusqlite::Result<Option<(i64, String)>> {
+pub(super) fn recipient_of(
+    db: &Connection,
+    token: &str,
+) -> rusqlite::Result<Option<(i64, String)>> {
     db.prepare_cached("SELECT id, recipient FROM outbox WHERE token = ?1")?
         .query_row(params![token], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
@@ -298,7 +301,8 @@ pub(super) fn recipient_of(db: &Connection, token: &str) -> rusqlite::Result<Opt
 /// How full the outbox is.
 pub(super) fn size(db: &Connection, now: UnixTime) -> rusqlite::Result<OutboxSize> {
     let one = |sql: &str| -> rusqlite::Result<u64> {
-        let count: i64 = db.prepare_cached(sql)?.query_row(params![to_column(now)], |row| row.get(0))?;
+        let count: i64 =
+            db.prepare_cached(sql)?.query_row(params![to_column(now)], |row| row.get(0))?;
         Ok(count.max(0).unsigned_abs())
     };
     Ok(OutboxSize {

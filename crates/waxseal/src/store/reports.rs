@@ -195,16 +195,8 @@ fn update_domain(
     if place.is_new {
         let sql = "INSERT INTO report_domain (day, domain, policy, policy_at, record, rows, \
                    triggers, strangers, next_look) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)";
-        let values = params![
-            place.day,
-            domain.as_str(),
-            policy,
-            at,
-            record,
-            rows,
-            triggers,
-            strangers
-        ];
+        let values =
+            params![place.day, domain.as_str(), policy, at, record, rows, triggers, strangers];
         db.prepare_cached(sql)?.execute(values)?;
         return Ok(());
     }
@@ -306,6 +298,25 @@ pub(super) fn rows_of(
     rows.collect()
 }
 
+/// How many rows a domain's day has, and how many messages they stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowSum {
+    /// How many rows.
+    pub rows: u64,
+    /// How many messages.
+    pub messages: u64,
+}
+
+/// What the rows of a domain's day come to.
+pub(super) fn sum(db: &Connection, day: u32, domain: &DomainName) -> rusqlite::Result<RowSum> {
+    let sql = "SELECT COUNT(*), CAST(TOTAL(messages) AS BIGINT) FROM report_row \
+               WHERE day = ?1 AND domain = ?2";
+    db.prepare_cached(sql)?.query_row(params![day, domain.as_str()], |row| {
+        let (rows, messages) = (from_column(row.get(0)?).0, from_column(row.get(1)?).0);
+        Ok(RowSum { rows, messages })
+    })
+}
+
 /// Puts other rows into the place of those of a domain's day, unless it is closed.
 pub(super) fn replace_rows(
     db: &Connection,
@@ -315,7 +326,8 @@ pub(super) fn replace_rows(
 ) -> rusqlite::Result<()> {
     let key = params![day, domain.as_str()];
     let sql = "SELECT rows FROM report_domain WHERE day = ?1 AND domain = ?2 AND outcome IS NULL";
-    let before: Option<i64> = db.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
+    let before: Option<i64> =
+        db.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;
     let Some(before) = before else { return Ok(()) };
     db.prepare_cached("DELETE FROM report_row WHERE day = ?1 AND domain = ?2")?.execute(key)?;
     let (now, _) = add_rows(db, day, domain, rows)?;

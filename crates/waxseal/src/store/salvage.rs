@@ -18,9 +18,9 @@ const TABLES: [&str; 7] = [
 /// Whether there is anything about reports.
 pub(super) fn has_rows(db: &Connection) -> bool {
     TABLES.iter().any(|table| {
-        db.prepare(&format!("SELECT 1 FROM {table}")).and_then(|mut sql| sql.exists([])).is_ok_and(
-            |exists| exists,
-        )
+        db.prepare(&format!("SELECT 1 FROM {table}"))
+            .and_then(|mut sql| sql.exists([]))
+            .is_ok_and(|exists| exists)
     })
 }
 

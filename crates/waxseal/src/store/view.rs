@@ -8,7 +8,7 @@ use smtp_types::{DomainName, UnixTime};
 
 use super::open::read_only;
 use super::{
-    CountedRow, FILE, LetterRow, OpenDay, OutboxSize, StoreError, outbox, reports,
+    CountedRow, FILE, LetterRow, OpenDay, OutboxSize, RowSum, StoreError, outbox, reports,
 };
 
 /// The tables of reports, read only. It needs no lock, for SQLite lets many read while one writes.
@@ -59,6 +59,11 @@ impl ReportView {
     /// All domains of one day that are not closed.
     pub fn open_domains(&self, day: u32) -> Result<Vec<OpenDay>, StoreError> {
         self.read(|db| reports::open_domains(db, day))
+    }
+
+    /// What the rows of a domain's day come to.
+    pub fn sum(&self, day: u32, domain: &DomainName) -> Result<RowSum, StoreError> {
+        self.read(|db| reports::sum(db, day, domain))
     }
 
     /// The rows of a domain's day.

@@ -25,7 +25,8 @@ async fn spam_of_81_domains_makes_no_report() {
     // Once a domain sends something good, all of its day is told.
     let later = at(DAY);
     let spam = message("spam7.test");
-    let spam = Mail { outcome: Outcome::RefusedAsSpam, ..Mail::new(later, "joe@spam7.test", &spam) };
+    let spam =
+        Mail { outcome: Outcome::RefusedAsSpam, ..Mail::new(later, "joe@spam7.test", &spam) };
     node.receive(spam).await;
     node.receive_good(later, "spam7.test", 1).await;
     assert_eq!(node.end_day(later).await, 1);

@@ -292,9 +292,7 @@ pub(crate) fn xml_of(mail: &[u8]) -> String {
 pub(crate) fn signatures(authentication: &Authentication) -> Vec<(String, bool)> {
     let signatures = authentication.dkim.iter();
     let holds = |reason: &DkimReason| matches!(reason, DkimReason::Verified);
-    signatures
-        .map(|one| (one.domain.as_ref().unwrap().to_string(), holds(&one.reason)))
-        .collect()
+    signatures.map(|one| (one.domain.as_ref().unwrap().to_string(), holds(&one.reason))).collect()
 }
 
 /// With the permit for failure reports.
