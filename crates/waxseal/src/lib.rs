@@ -11,6 +11,7 @@
 //! | [`sender`] | the role: memory, freshness, one look-up for many askers | any wire format |
 //! | [`answer`] | socketmap, Exim's line, the decision API | why a decision fell |
 //! | [`gate`] | the role: verifies and judges incoming mail, signs outgoing mail | who looks things up |
+//! | [`report`] | the role: tells the owners of domains what mail came in their name | why a verdict fell |
 //! | [`explain`] | an evaluation as a document, and as text for people | how it is judged |
 //! | [`postfix`] | the Postfix on this machine, and the lines it needs | anything about domains |
 //! | [`keys`] | DKIM keys: made, announced, used, retired | who has sent a message |
@@ -33,5 +34,6 @@ pub mod listen;
 pub mod metrics;
 pub mod observe;
 pub mod postfix;
+pub mod report;
 pub mod sender;
 pub mod store;

@@ -15,6 +15,7 @@ mod lint;
 mod looking;
 mod man;
 mod message_file;
+mod outbox;
 mod serve;
 mod signing;
 mod spf;
@@ -51,6 +52,7 @@ pub fn command() -> Command {
         .subcommand(signing::sign_command())
         .subcommand(signing::seal_command())
         .subcommand(dkim::command())
+        .subcommand(outbox::command())
         .subcommand(config::command())
         .subcommand(man::command())
 }
@@ -82,6 +84,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("sign", matches)) => signing::run_sign(matches),
         Some(("seal", matches)) => signing::run_seal(matches),
         Some(("dkim", matches)) => dkim::run(matches),
+        Some(("outbox", matches)) => outbox::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("man", matches)) => man::run(matches),
         _ => Ok(ExitCode::from(USAGE)),

@@ -38,7 +38,9 @@ fn arg(key: &Key) -> Option<Arg> {
     let arg = Arg::new(key.name).long(flag.name).help(key.text()).help_heading("Settings");
     let action = match &key.kind {
         Kind::Switch(_) => return Some(arg.action(ArgAction::SetTrue)),
-        Kind::Listen(_) | Kind::Names(_) | Kind::Networks(_) => ArgAction::Append,
+        Kind::Listen(_) | Kind::Names(_) | Kind::Networks(_) | Kind::Addresses(_) => {
+            ArgAction::Append
+        }
         Kind::Path(_)
         | Kind::OptionalPath(_)
         | Kind::Number { .. }
@@ -50,7 +52,10 @@ fn arg(key: &Key) -> Option<Arg> {
         | Kind::Choice(_)
         | Kind::Resolver(_)
         | Kind::OptionalName(_)
-        | Kind::Text(_) => ArgAction::Set,
+        | Kind::Text(_)
+        | Kind::OptionalText(_)
+        | Kind::OptionalAddress(_)
+        | Kind::Server(_) => ArgAction::Set,
     };
     // What the value means is read by the kind of the key, so that it is told in the same words
     // as in a file.

@@ -1,5 +1,6 @@
 //! Settings that are one word out of a few.
 
+use sender_auth::report::Schema;
 use transport_policy::{MixedHosts, OnStsError};
 
 use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, Profile, Trust};
@@ -63,6 +64,11 @@ impl Words for Action {
 
 impl Words for Subdomains {
     const ALL: &'static [(&'static str, Self)] = &[("parent", Self::Parent), ("own", Self::Own)];
+}
+
+impl Words for Schema {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("rfc9990", Self::Rfc9990), ("rfc7489", Self::Rfc7489)];
 }
 
 impl Words for LogLevel {

@@ -78,7 +78,11 @@ impl Key {
             | Kind::Names(_)
             | Kind::OptionalName(_)
             | Kind::Networks(_)
-            | Kind::Text(_) => String::new(),
+            | Kind::Text(_)
+            | Kind::OptionalText(_)
+            | Kind::OptionalAddress(_)
+            | Kind::Addresses(_)
+            | Kind::Server(_) => String::new(),
         };
         format!("{}{limits}", self.doc)
     }
@@ -676,6 +680,82 @@ pub static KEYS: &[Key] = &[
             limits: seconds(DAY, 90 * DAY),
             place: |config| &mut config.dkim.retire_after,
         },
+    },
+    Key {
+        name: "reports.from",
+        flag: None,
+        doc: "From whom reports go to the owners of other domains. Without it there are none. Use \
+              an address in a subdomain whose DMARC record has no rua, so that nobody reports \
+              about reports, and make DKIM keys for it. Bounces come to this address with a \
+              + and a word behind its local part.",
+        hint: None,
+        kind: Kind::OptionalAddress(|config| &mut config.reports.from),
+    },
+    Key {
+        name: "reports.dmarc",
+        flag: None,
+        doc: "Whether the owners of domains are told once a day what mail came in their name \
+              (RFC 9990), if they ask for it. It needs reports.from and the milter.",
+        hint: None,
+        kind: Kind::Switch(|config| &mut config.reports.dmarc),
+    },
+    Key {
+        name: "reports.intakes",
+        flag: None,
+        doc: "Your addresses to which others send reports, those that stand behind rua and ruf in \
+              the records of your domains. Mail to them is no reason to report about its sender.",
+        hint: None,
+        kind: Kind::Addresses(|config| &mut config.reports.intakes),
+    },
+    Key {
+        name: "reports.organization",
+        flag: None,
+        doc: "The name of your organization in reports. \"\" is the domain of reports.from.",
+        hint: None,
+        kind: Kind::OptionalText(|config| &mut config.reports.organization),
+    },
+    Key {
+        name: "reports.contact",
+        flag: None,
+        doc: "The address where people ask about reports. \"\" is reports.from.",
+        hint: None,
+        kind: Kind::OptionalAddress(|config| &mut config.reports.contact),
+    },
+    Key {
+        name: "reports.submit",
+        flag: None,
+        doc: "The mail server that delivers reports, as an address and a port. It is asked \
+              without TLS and without a password, so it should be on this machine.",
+        hint: None,
+        kind: Kind::Server(|config| &mut config.reports.submit),
+    },
+    Key {
+        name: "reports.schema",
+        flag: None,
+        doc: "In which form DMARC reports are written. \"rfc9990\": the standard. \"rfc7489\": \
+              its predecessor, for readers that know nothing else.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.reports.schema),
+    },
+    Key {
+        name: "reports.retention",
+        flag: None,
+        doc: "How long reports that have been delivered or given up are kept, to be looked at.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(DAY, 365 * DAY),
+            place: |config| &mut config.reports.retention,
+        },
+    },
+    Key {
+        name: "reports.failure_notice",
+        flag: None,
+        doc: "The legal ground on which you tell others about single messages, as a text that \
+              stands in each such report. With it, DMARC failure reports (RFC 9991) are sent to \
+              those who ask for them: redacted, few, and never with profile \"bsi\". Without it \
+              there are none.",
+        hint: None,
+        kind: Kind::OptionalText(|config| &mut config.reports.failure_notice),
     },
     Key {
         name: "log.level",

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use smtp_types::DomainName;
+use sender_auth::report::Text;
+use smtp_types::{DomainName, EmailAddress};
 use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeValue};
 
@@ -62,6 +63,14 @@ pub(super) enum Kind {
     Networks(fn(&mut Config) -> &mut Vec<IpNet>),
     /// A text of one line, at most 200 characters of printable ASCII.
     Text(fn(&mut Config) -> &mut String),
+    /// A text in a report, or the empty text for none.
+    OptionalText(fn(&mut Config) -> &mut Option<Text>),
+    /// An e-mail address, or the empty text for none.
+    OptionalAddress(fn(&mut Config) -> &mut Option<EmailAddress>),
+    /// A list of e-mail addresses.
+    Addresses(fn(&mut Config) -> &mut Vec<EmailAddress>),
+    /// An IP address and a port.
+    Server(fn(&mut Config) -> &mut SocketAddr),
 }
 
 /// Why a value, or a part of it, is refused.
@@ -176,6 +185,28 @@ impl Kind {
                 *place(config) = read_items(items, NETWORK, network)?;
             }
             Self::Text(place) => *place(config) = text.and_then(line).ok_or_else(refusal)?,
+            Self::OptionalText(place) => {
+                *place(config) = match text {
+                    Some("") => None,
+                    _ => Some(text.and_then(|text| Text::parse(text).ok()).ok_or_else(refusal)?),
+                };
+            }
+            Self::OptionalAddress(place) => {
+                *place(config) = match text {
+                    Some("") => None,
+                    _ => Some(text.and_then(short_address).ok_or_else(refusal)?),
+                };
+            }
+            Self::Addresses(place) => {
+                let items = value.get_ref().as_array().ok_or_else(refusal)?;
+                let address = |text: &str| EmailAddress::parse(text).ok();
+                *place(config) =
+                    read_items(items, "an address such as \"rua@example.com\"", address)?;
+            }
+            Self::Server(place) => {
+                let server = text.and_then(|text| text.parse::<SocketAddr>().ok());
+                *place(config) = server.filter(|server| server.port() != 0).ok_or_else(refusal)?;
+            }
         }
         Ok(())
     }
@@ -218,6 +249,13 @@ impl Kind {
             Self::OptionalName(_) => "a domain name, or \"\" for none".into(),
             Self::Networks(_) => "a list of networks".into(),
             Self::Text(_) => "at most 200 characters of printable ASCII".into(),
+            Self::OptionalText(_) => "a text of one line, or \"\" for none".into(),
+            Self::OptionalAddress(_) => format!(
+                "an address such as \"reports@example.com\" with at most {MAX_LOCAL_PART} octets \
+                 before the @, or \"\" for none"
+            ),
+            Self::Addresses(_) => "a list of addresses".into(),
+            Self::Server(_) => "an IP address and a port, such as \"127.0.0.1:25\"".into(),
         }
     }
 
@@ -249,7 +287,15 @@ impl Kind {
                 quote(&place(&mut config).as_ref().map(ToString::to_string).unwrap_or_default())
             }
             Self::Networks(place) => return print_items(place(&mut config)),
+            Self::Addresses(place) => return print_items(place(&mut config)),
             Self::Text(place) => quote(place(&mut config)),
+            Self::OptionalText(place) => {
+                quote(place(&mut config).as_ref().map_or("", |text| text.as_str()))
+            }
+            Self::OptionalAddress(place) => {
+                quote(&place(&mut config).as_ref().map(ToString::to_string).unwrap_or_default())
+            }
+            Self::Server(place) => quote(&place(&mut config).to_string()),
         })
     }
 
@@ -264,7 +310,7 @@ impl Kind {
                 DeValue::parse(last).map_or_else(|_| text(last), Spanned::into_inner)
             }
             Self::Path(_) | Self::OptionalPath(_) => DeValue::String(absolute("", last).into()),
-            Self::Listen(_) | Self::Names(_) | Self::Networks(_) => {
+            Self::Listen(_) | Self::Names(_) | Self::Networks(_) | Self::Addresses(_) => {
                 let items = texts.iter().map(|item| {
                     let item = match item.strip_prefix("unix:") {
                         Some(path) => DeValue::String(absolute("unix:", path).into()),
@@ -281,7 +327,10 @@ impl Kind {
             | Self::Choice(_)
             | Self::Resolver(_)
             | Self::OptionalName(_)
-            | Self::Text(_) => text(last),
+            | Self::Text(_)
+            | Self::OptionalText(_)
+            | Self::OptionalAddress(_)
+            | Self::Server(_) => text(last),
         };
         Spanned::new(0..0, value)
     }
@@ -298,6 +347,14 @@ fn network(text: &str) -> Option<IpNet> {
         return Some(address.into());
     }
     text.parse::<IpNet>().ok().filter(|network| network.trunc() == *network)
+}
+
+/// How many octets the local part of an address may have, so that a word of ours fits behind it.
+const MAX_LOCAL_PART: usize = 40;
+
+fn short_address(text: &str) -> Option<EmailAddress> {
+    let address = EmailAddress::parse(text).ok()?;
+    (address.local_part().len() <= MAX_LOCAL_PART).then_some(address)
 }
 
 fn line(text: &str) -> Option<String> {

@@ -52,7 +52,7 @@ pub use overrides::{MatchName, Override, OverrideLevel, OverridePolicy, Override
 pub use sample::sample;
 pub use settings::{
     Config, DaneUse, Dkim, Dns, Fetch, Gate, Http, Line, Log, LogFormat, LogLevel, OnDeadline,
-    ProbeName, Profile, Resolver, Sender, Socketmap, Trust, Verdict,
+    ProbeName, Profile, Reports, Resolver, Sender, Socketmap, Trust, Verdict,
 };
 pub use show::{show, show_json};
 pub use verdicts::{Forwarder, LocalVerdict, LocalVerdicts};

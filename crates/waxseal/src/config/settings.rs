@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use smtp_types::DomainName;
+use sender_auth::report::{Schema, Text};
+use smtp_types::{DomainName, EmailAddress};
 use transport_policy::{MixedHosts, OnStsError};
 
 use crate::gate::attachment::rules::Rules;
@@ -49,6 +50,8 @@ pub struct Config {
     pub dkim: Dkim,
     /// `[attachments]`: what happens to kinds of attachments.
     pub attachments: Rules,
+    /// `[reports]`: what is told to the owners of other domains.
+    pub reports: Reports,
     /// `[log]`: what the program says about itself.
     pub log: Log,
 }
@@ -188,6 +191,29 @@ pub struct Dkim {
     pub retire_after: Duration,
 }
 
+/// `[reports]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reports {
+    /// From whom reports go; `None` is no reports. The local part has at most 40 octets.
+    pub from: Option<EmailAddress>,
+    /// Whether DMARC reports are made.
+    pub dmarc: bool,
+    /// Where others send reports about our domains.
+    pub intakes: Vec<EmailAddress>,
+    /// The name of the organization; `None` is the domain of `from`.
+    pub organization: Option<Text>,
+    /// Where people ask; `None` is `from`.
+    pub contact: Option<EmailAddress>,
+    /// The mail server that delivers reports.
+    pub submit: SocketAddr,
+    /// How DMARC reports are written.
+    pub schema: Schema,
+    /// How long ended reports are kept; 1 to 365 days.
+    pub retention: Duration,
+    /// On what ground failure reports are sent; `None` is no failure reports.
+    pub failure_notice: Option<Text>,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -268,6 +294,17 @@ impl Default for Config {
                 retire_after: schedule.retire_after,
             },
             attachments: Rules::default(),
+            reports: Reports {
+                from: None,
+                dmarc: true,
+                intakes: vec![],
+                organization: None,
+                contact: None,
+                submit: (Ipv4Addr::LOCALHOST, 25).into(),
+                schema: Schema::Rfc9990,
+                retention: Duration::from_hours(30 * 24),
+                failure_notice: None,
+            },
             log: Log { level: LogLevel::Info, format: LogFormat::Text },
         }
     }

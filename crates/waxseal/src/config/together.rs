@@ -113,8 +113,36 @@ impl Loaded {
                     .into(),
             );
         }
+        warnings.extend(report_warnings(&config));
         warnings
     }
+}
+
+fn report_warnings(config: &Config) -> Vec<String> {
+    let reports = &config.reports;
+    let mut warnings = Vec::new();
+    let makes_none = reports.from.is_none() || !reports.dmarc;
+    if config.profile == Profile::Bsi && !config.gate.listen.is_empty() && makes_none {
+        warnings.push(
+            "reports.from: BSI TR-03182 (08-M) wants the owners of domains to get DMARC reports if they \
+             ask for them; without an address and reports.dmarc there are none"
+                .into(),
+        );
+    }
+    if config.profile == Profile::Bsi && reports.failure_notice.is_some() {
+        warnings.push(
+            "reports.failure_notice: BSI TR-03182 (08-M) forbids failure reports, so with profile \
+             \"bsi\" there are none"
+                .into(),
+        );
+    }
+    if !reports.submit.ip().is_loopback() && reports.from.is_some() {
+        warnings.push(format!(
+            "reports.submit: {} is on another machine, and reports go there unencrypted",
+            reports.submit
+        ));
+    }
+    warnings
 }
 
 /// The keys that hold listen addresses, and their places.

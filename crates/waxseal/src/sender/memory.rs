@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mta_sts::FailedFetch;
 use quick_cache::sync::Cache;
@@ -19,7 +19,7 @@ const UNSAVED: usize = 100_000;
 
 /// The memory of policies. Without a store (a single `explain`) it lasts as long as the process.
 pub struct Remembered {
-    store: Option<Store>,
+    store: Option<Arc<Store>>,
     /// Policies that the store has not taken yet. They bind all the same.
     unsaved: Mutex<HashMap<DomainName, StoredPolicy>>,
     /// Policies that answers rested on since the last flush.
@@ -40,7 +40,7 @@ pub struct StoreHealth {
 impl Remembered {
     pub(super) fn new(store: Option<Store>) -> Self {
         Self {
-            store,
+            store: store.map(Arc::new),
             unsaved: Mutex::default(),
             touched: Mutex::default(),
             failed: Cache::new(FAILED_FETCHES),
@@ -51,7 +51,13 @@ impl Remembered {
     /// The store, if there is one.
     #[must_use]
     pub fn store(&self) -> Option<&Store> {
-        self.store.as_ref()
+        self.store.as_deref()
+    }
+
+    /// The store, if there is one, for another role that keeps something in it.
+    #[must_use]
+    pub fn shared_store(&self) -> Option<Arc<Store>> {
+        self.store.clone()
     }
 
     /// How the store is doing.

@@ -1,10 +1,14 @@
 //! The copy: a second, whole database beside the first, for the day when the first is damaged.
+//!
+//! It holds the policies, without which mail would be unprotected. What was counted for reports may
+//! be large, changes every second, and is not worth it.
 
 use std::fs;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
 
+use super::open::migrate;
 use super::private::create_private;
 use super::{COPY, StoreError, policies};
 
@@ -25,10 +29,14 @@ pub(super) fn write(db: &Connection, path: &Path, rows: Option<usize>) -> Result
     // reads may be in the way; then the log is as good.
     let _ = db.pragma_update(None, "wal_checkpoint", "TRUNCATE");
     create_private(&draft).map_err(failed)?;
-    let name = draft.to_string_lossy();
-    db.execute("VACUUM INTO ?1", params![name]).map_err(StoreError::sqlite(&draft))?;
+    let sqlite = StoreError::sqlite(&draft);
+    migrate(&mut Connection::open(&draft).map_err(&sqlite)?, &draft)?;
+    db.execute("ATTACH ?1 AS draft", params![draft.to_string_lossy()]).map_err(&sqlite)?;
+    let copied = db.execute("INSERT INTO draft.policy SELECT * FROM main.policy", []);
+    let detached = db.execute("DETACH draft", []);
+    copied.and(detached).map_err(&sqlite)?;
     let found = Connection::open(&draft).and_then(|copy| policies::rows(&copy));
-    let found = found.map_err(StoreError::sqlite(&draft))?;
+    let found = found.map_err(&sqlite)?;
     if let Some(expected) = rows.filter(|expected| *expected != found) {
         let what = format!("expected {expected} policies, found {found}: not copied");
         return Err(StoreError::sqlite(path)(policies::damage(what)));

@@ -6,24 +6,35 @@
 //! - **What was saved is not lost by a crash.** A save returns after the row is on the disk
 //!   (write-ahead log, synced at each commit). Saves that arrive together share one commit.
 //! - **A damaged file does not stop the mail.** At start the file is checked; if it is damaged,
-//!   every row that can still be read is carried over, from the file and from its copy, and the
-//!   damaged file is kept beside it under another name.
+//!   every row that can still be read is carried over, and the damaged file is kept beside it under
+//!   another name. Policies are looked for in a copy, too, because mail depends on them; counts and
+//!   letters of reports are not copied.
 //!
 //! Two threads own a connection each, one for writing and one for reading; the rest of the
 //! program talks to them by messages and never waits for a disk while it holds a lock.
 
 mod copy;
 mod open;
+mod outbox;
 mod policies;
 mod private;
 mod reader;
+mod report_store;
+mod reports;
+mod salvage;
+mod view;
 mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use smtp_types::UnixTime;
+
 pub use open::{OpenNote, Store};
+pub use outbox::{Claimed, EndState, LetterRow, NewLetter, OutboxSize, Settlement};
 pub use policies::StoredPolicy;
+pub use reports::{Added, CountedRow, DayCounts, DomainBounds, OpenDay, RowSum};
+pub use view::ReportView;
 
 /// The file's name in the state folder.
 const FILE: &str = "waxseal.db";
@@ -91,3 +102,12 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+/// SQLite's integers are signed; the end of time is far enough.
+fn to_column(time: UnixTime) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}
+
+fn from_column(seconds: i64) -> UnixTime {
+    UnixTime(seconds.max(0).unsigned_abs())
+}

@@ -10,16 +10,19 @@ use smtp_types::{DomainName, UnixTime};
 use super::private::create_private;
 use super::reader::Reader;
 use super::writer::Writer;
-use super::{COPY, FILE, StoreError, StoredPolicy, policies};
+use super::{COPY, FILE, StoreError, StoredPolicy, policies, salvage};
 
 /// Numbered SQL files, applied in order, forward only.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_policies.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_policies.sql"),
+    include_str!("migrations/0002_dmarc_reports.sql"),
+];
 
 /// The store, open. Cloning is not needed: share it.
 pub struct Store {
     path: PathBuf,
-    writer: Writer,
-    reader: Reader,
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
     /// Held as long as the store is open: one process for one state folder.
     _lock: File,
 }
@@ -209,7 +212,7 @@ fn open_checked(path: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
-fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let failed = StoreError::sqlite(path);
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let found: i64 =
@@ -237,6 +240,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 fn is_empty_beside_a_copy(db: &Connection, folder: &Path) -> bool {
     let empty = policies::count(db, 1).is_ok_and(|(count, _)| count == 0);
     empty
+        && !salvage::has_rows(db)
         && !read_only(&folder.join(COPY))
             .map(|copy| policies::salvage(&copy))
             .unwrap_or_default()
@@ -267,6 +271,9 @@ fn mend(folder: &Path, damage: String) -> Result<(Connection, OpenNote), StoreEr
         policies::save(&db, policy).map_err(&failed)?;
     }
     db.execute_batch("COMMIT").map_err(&failed)?;
+    if let Ok(damaged) = read_only(&kept) {
+        salvage::carry_over(&damaged, &db);
+    }
     Ok((db, OpenNote::Mended { kept, damage, carried_over: rows.len() }))
 }
 
@@ -285,6 +292,6 @@ fn set_aside(folder: &Path) -> Result<PathBuf, StoreError> {
     Ok(kept)
 }
 
-fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }

@@ -4,6 +4,8 @@ use mta_sts::{CachedPolicy, Policy, PolicyId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use smtp_types::{DomainName, UnixTime};
 
+use super::{from_column, to_column};
+
 /// A remembered policy with what is needed to keep it fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPolicy {
@@ -139,9 +141,7 @@ pub(super) fn salvage(db: &Connection) -> Vec<StoredPolicy> {
 
 /// A row as a value; `None` if it does not make sense any more, which is like having no row.
 fn read(row: &Row<'_>) -> Option<StoredPolicy> {
-    let time = |index| {
-        row.get::<_, i64>(index).ok().map(|seconds| UnixTime(seconds.max(0).unsigned_abs()))
-    };
+    let time = |index| row.get::<_, i64>(index).ok().map(from_column);
     Some(StoredPolicy {
         domain: DomainName::parse(&row.get::<_, String>(0).ok()?).ok()?,
         cached: CachedPolicy {
@@ -155,9 +155,4 @@ fn read(row: &Row<'_>) -> Option<StoredPolicy> {
         failures: row.get(8).ok()?,
         last_error: row.get(9).ok()?,
     })
-}
-
-/// SQLite's integers are signed; the end of time is far enough.
-fn to_column(time: UnixTime) -> i64 {
-    i64::try_from(time.0).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 //! the disk: under load a save costs far less than a sync.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use rusqlite::Connection;
 use smtp_types::{DomainName, UnixTime};
@@ -18,7 +18,21 @@ enum Job {
     Save(Box<StoredPolicy>),
     Touch(Vec<DomainName>, UnixTime),
     DeleteExpired(UnixTime),
+    /// What has to do with reports. May be run twice, the first time for nothing.
+    Reports(ReportsJob),
     Copy,
+}
+
+type ReportsJob = Box<dyn Fn(&Connection) -> rusqlite::Result<()> + Send>;
+
+impl Job {
+    /// Whether it changes what the copy holds.
+    const fn is_about_policies(&self) -> bool {
+        match self {
+            Self::Save(_) | Self::Touch(..) | Self::DeleteExpired(_) => true,
+            Self::Reports(_) | Self::Copy => false,
+        }
+    }
 }
 
 struct Order {
@@ -62,6 +76,23 @@ impl Writer {
         self.order(Job::Copy).await.map(|copied| copied > 0)
     }
 
+    /// Runs `job` in a transaction. It may be run twice: what it did the first time was undone then.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let result = Arc::new(Mutex::new(None));
+        let place = Arc::clone(&result);
+        let job = Box::new(move |db: &Connection| {
+            let value = job(db)?;
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Ok(())
+        });
+        self.order(Job::Reports(job)).await?;
+        let value = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        value.ok_or(StoreError::Closed)
+    }
+
     async fn order(&self, job: Job) -> Result<usize, StoreError> {
         let (done, result) = oneshot::channel();
         self.orders.send(Order { job, done }).map_err(|_| StoreError::Closed)?;
@@ -78,7 +109,7 @@ fn work(db: &Connection, path: &Path, mut rows: Option<usize>, queue: &mpsc::Rec
         let (copies, writes): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|order| matches!(order.job, Job::Copy));
         if !writes.is_empty() {
-            changed = true;
+            changed |= writes.iter().any(|order| order.job.is_about_policies());
             let Effect { more, fewer } = commit(db, path, writes);
             rows = rows.map(|rows| (rows + more).saturating_sub(fewer));
         }
@@ -145,6 +176,7 @@ fn run(db: &Connection, job: &Job) -> rusqlite::Result<Effect> {
         Job::DeleteExpired(before) => {
             Ok(Effect { more: 0, fewer: policies::delete_expired(db, *before)? })
         }
+        Job::Reports(job) => job(db).map(|()| Effect::default()),
         Job::Copy => Ok(Effect::default()),
     }
 }

@@ -1,0 +1,152 @@
+//! The outbox: letters go out, and what comes back is remembered.
+
+use futures_util::{StreamExt, stream};
+use smtp_types::{EmailAddress, UnixTime};
+
+use super::return_path::{printable, token_of, with_token};
+use super::schedule::{LONGEST_WAIT, next_try, suppress_until};
+use super::submit::{NotTaken, Submission, submit};
+use super::{ReportCount, Reporter};
+use crate::store::{Claimed, EndState, Settlement, StoreError};
+
+/// How many letters are under way at the same time, and how many of them to one host.
+const SIMULTANEOUS: usize = 8;
+const PER_HOST: usize = 2;
+
+/// What a message to one of our return paths means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bounce {
+    /// It is about a letter to this address, which gets no others until then.
+    Suppressed {
+        /// The address.
+        address: String,
+        /// Until when.
+        until: UnixTime,
+    },
+    /// It is about no letter that we know.
+    Unknown,
+}
+
+impl Reporter {
+    /// Tries all letters that are due at `now`. Returns how many the mail server took.
+    ///
+    /// A letter counts as tried before it is sent. If the program dies in between, it is tried
+    /// again later: it may arrive twice, with the same octets and the same ids, and never not at
+    /// all.
+    ///
+    /// # Errors
+    /// If SQLite cannot read or write.
+    pub async fn deliver_due(&self, now: UnixTime) -> Result<usize, StoreError> {
+        let mut delivered = 0;
+        loop {
+            let claimed =
+                self.store.claim_letters(now, SIMULTANEOUS, PER_HOST, LONGEST_WAIT).await?;
+            if claimed.is_empty() {
+                let size = self.store.outbox_size(now).await?;
+                self.counters.set_size(size.waiting, size.suppressed_addresses);
+                return Ok(delivered);
+            }
+            let mut tried = stream::iter(claimed)
+                .map(|letter| self.deliver(letter, now))
+                .buffer_unordered(SIMULTANEOUS);
+            while let Some(settled) = tried.next().await {
+                delivered += usize::from(settled? == Settlement::Delivered);
+            }
+        }
+    }
+
+    async fn deliver(&self, letter: Claimed, now: UnixTime) -> Result<Settlement, StoreError> {
+        let from = &self.settings.author.from;
+        let return_path = with_token(from, &letter.token).unwrap_or_else(|| from.clone());
+        let taken = match EmailAddress::parse(&letter.recipient) {
+            Ok(recipient) => {
+                let submission = Submission {
+                    server: self.settings.submit,
+                    hello: from.domain(),
+                    return_path: &return_path,
+                    recipient: &recipient,
+                    message: &letter.message,
+                };
+                submit(submission).await
+            }
+            Err(error) => Err(NotTaken::Letter(error.to_string())),
+        };
+        let settlement = self.judge(&letter, taken.as_ref().err(), now);
+        self.store.settle_letter(letter.id, settlement.clone(), now).await?;
+        if let Err(NotTaken::Recipient(reason)) = taken {
+            self.store.suppress(letter.recipient, reason, now, suppress_until).await?;
+        }
+        Ok(settlement)
+    }
+
+    /// What follows from a try.
+    fn judge(&self, letter: &Claimed, why: Option<&NotTaken>, now: UnixTime) -> Settlement {
+        let Claimed { recipient, tries, first_try, .. } = letter;
+        let (state, error) = match why {
+            None => {
+                self.mail_server.clear("reports: the mail server takes them again");
+                self.counters.add(ReportCount::Delivered, 1);
+                return Settlement::Delivered;
+            }
+            Some(not_now @ (NotTaken::Server(error) | NotTaken::Later(error))) => {
+                let error = error.clone();
+                if matches!(not_now, NotTaken::Server(_)) {
+                    self.mail_server
+                        .raise(&format!("reports: the mail server takes none: {error}"));
+                }
+                match next_try(now, *first_try, *tries, random()) {
+                    Some(next_try) => {
+                        self.counters.add(ReportCount::Deferred, 1);
+                        tracing::debug!(%recipient, "reports: tried again later: {error}");
+                        return Settlement::Retry { next_try, error };
+                    }
+                    None => (EndState::Expired, error),
+                }
+            }
+            Some(NotTaken::Letter(error) | NotTaken::Recipient(error)) => {
+                (EndState::Failed, error.clone())
+            }
+        };
+        let count = match state {
+            EndState::Expired => ReportCount::Expired,
+            EndState::Failed | EndState::Suppressed => ReportCount::Failed,
+        };
+        self.counters.add(count, 1);
+        tracing::warn!(%recipient, "reports: {}: {error}", state.as_str());
+        Settlement::Ended { state, error }
+    }
+
+    /// Tells the reporter that a message says that a letter did not arrive: `recipient` is the
+    /// address to which it came, `reason` what it says. For messages that report a failure for good,
+    /// not for those that report a delay.
+    ///
+    /// # Errors
+    /// If SQLite cannot read or write.
+    pub async fn bounced(
+        &self,
+        recipient: &EmailAddress,
+        reason: &str,
+        now: UnixTime,
+    ) -> Result<Bounce, StoreError> {
+        let Some(token) = token_of(&self.settings.author.from, recipient) else {
+            return Ok(Bounce::Unknown);
+        };
+        let Some((id, address)) = self.store.recipient_of(token).await? else {
+            return Ok(Bounce::Unknown);
+        };
+        self.counters.add(ReportCount::Bounced, 1);
+        let error = format!("bounced: {}", printable(reason));
+        let settlement = Settlement::Ended { state: EndState::Failed, error: error.clone() };
+        self.store.settle_letter(id, settlement, now).await?;
+        let until = self.store.suppress(address.clone(), error, now, suppress_until).await?;
+        tracing::info!(%address, "reports: bounced, none until {until}");
+        Ok(Bounce::Suppressed { address, until })
+    }
+}
+
+/// For spreading only: without randomness nothing is spread.
+fn random() -> u8 {
+    let mut octet = [0];
+    let _ = getrandom::fill(&mut octet);
+    octet[0]
+}

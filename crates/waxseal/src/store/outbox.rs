@@ -1,0 +1,363 @@
+//! Letters on their way: the tables `outbox` and `outbox_suppressed`, as values.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use smtp_types::UnixTime;
+
+use super::{from_column, to_column};
+
+/// A letter to be put into the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLetter {
+    /// What it is, for example `dmarc-aggregate`.
+    pub kind: &'static str,
+    /// The name of the report in it.
+    pub report_id: String,
+    /// Whom the report is about.
+    pub domain: String,
+    /// The day that it is about, counted from 1970-01-01.
+    pub day: Option<u32>,
+    /// To whom it goes.
+    pub recipient: String,
+    /// What stands behind the `@` there.
+    pub host: String,
+    /// The word in its return path; no other letter has it.
+    pub token: String,
+    /// When it is made.
+    pub created: UnixTime,
+    /// When it is first tried; `None` if the recipient refused earlier ones, so it never is.
+    pub first_try: Option<UnixTime>,
+    /// All octets of the message.
+    pub message: Vec<u8>,
+}
+
+/// A letter that somebody has taken to deliver it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// Its number.
+    pub id: i64,
+    /// What it is.
+    pub kind: String,
+    /// To whom it goes.
+    pub recipient: String,
+    /// The word in its return path.
+    pub token: String,
+    /// How many times it was tried, with this.
+    pub tries: u32,
+    /// When it was first tried.
+    pub first_try: UnixTime,
+    /// All octets of the message.
+    pub message: Vec<u8>,
+}
+
+/// What came of a try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// The mail server has taken it.
+    Delivered,
+    /// It is tried again then.
+    Retry {
+        /// When.
+        next_try: UnixTime,
+        /// Why it was not taken.
+        error: String,
+    },
+    /// It is never tried again.
+    Ended {
+        /// In which way: failed or expired.
+        state: EndState,
+        /// Why.
+        error: String,
+    },
+}
+
+/// How a letter ends that was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndState {
+    /// It was refused for good.
+    Failed,
+    /// It was tried for long enough.
+    Expired,
+    /// Its recipient has refused others in the meantime.
+    Suppressed,
+}
+
+impl EndState {
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Suppressed => "suppressed",
+        }
+    }
+}
+
+/// A letter as people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterRow {
+    /// Its number.
+    pub id: i64,
+    /// What it is.
+    pub kind: String,
+    /// The name of the report in it.
+    pub report_id: String,
+    /// Whom the report is about.
+    pub domain: String,
+    /// The day that it is about, counted from 1970-01-01.
+    pub day: Option<u32>,
+    /// To whom it goes.
+    pub recipient: String,
+    /// The word in its return path.
+    pub token: String,
+    /// queued, sending, delivered, failed, expired or suppressed.
+    pub state: String,
+    /// How many times it was tried.
+    pub tries: u32,
+    /// When it was made.
+    pub created: UnixTime,
+    /// When it was first tried.
+    pub first_try: Option<UnixTime>,
+    /// When it is tried next, if it is.
+    pub next_try: UnixTime,
+    /// When it was at its end.
+    pub ended: Option<UnixTime>,
+    /// Why it was not taken, the last time.
+    pub last_error: Option<String>,
+}
+
+/// How many letters wait, and how many have ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxSize {
+    /// Letters that wait or are being sent.
+    pub waiting: u64,
+    /// Addresses that get nothing now.
+    pub suppressed_addresses: u64,
+}
+
+/// For how long a claim holds, in seconds: longer than any try. One that is older is of a process
+/// that has died.
+const LEASE: u64 = 900;
+
+/// Puts a letter into the outbox, unless it is there already.
+pub(super) fn insert(db: &Connection, letter: &NewLetter) -> rusqlite::Result<()> {
+    let (state, ended) = match letter.first_try {
+        Some(_) => ("queued", None),
+        None => ("suppressed", Some(to_column(letter.created))),
+    };
+    let sql = "INSERT OR IGNORE INTO outbox (kind, report_id, domain, day, recipient, host, token, \
+               state, tries, created, next_try, ended, message) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)";
+    db.prepare_cached(sql)?.execute(params![
+        letter.kind,
+        letter.report_id,
+        letter.domain,
+        letter.day,
+        letter.recipient,
+        letter.host,
+        letter.token,
+        state,
+        to_column(letter.created),
+        to_column(letter.first_try.unwrap_or(letter.created)),
+        ended,
+        letter.message,
+    ])?;
+    Ok(())
+}
+
+/// Takes up to `limit` letters that are due, at most `per_host` of one host. From now on they count
+/// as tried, whatever happens to us.
+///
+/// One that is due more than `longest_wait` seconds from now has seen a clock that was set back, and
+/// is due.
+pub(super) fn claim(
+    db: &Connection,
+    now: UnixTime,
+    limit: usize,
+    per_host: usize,
+    longest_wait: u64,
+) -> rusqlite::Result<Vec<Claimed>> {
+    let sql = "SELECT id, host FROM outbox WHERE state IN ('queued', 'sending') \
+               AND (next_try <= ?1 OR next_try > ?1 + ?2) ORDER BY next_try LIMIT 1000";
+    let wait = i64::try_from(longest_wait).unwrap_or(i64::MAX / 4);
+    let mut statement = db.prepare_cached(sql)?;
+    let due = statement.query_map(params![to_column(now), wait], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let mut of_host = std::collections::HashMap::<String, usize>::new();
+    let mut claimed = Vec::new();
+    for due in due {
+        let (id, host) = due?;
+        let taken = of_host.entry(host).or_default();
+        if *taken >= per_host {
+            continue;
+        }
+        *taken += 1;
+        claimed.push(claim_one(db, id, now)?);
+        if claimed.len() >= limit {
+            break;
+        }
+    }
+    Ok(claimed)
+}
+
+fn claim_one(db: &Connection, id: i64, now: UnixTime) -> rusqlite::Result<Claimed> {
+    // A first try in the future was made by a clock that was wrong.
+    let sql = "UPDATE outbox SET state = 'sending', tries = tries + 1, \
+               first_try = min(coalesce(first_try, ?2), ?2), next_try = ?3 WHERE id = ?1 \
+               RETURNING kind, recipient, token, tries, first_try, message";
+    let lease = UnixTime(now.0.saturating_add(LEASE));
+    db.prepare_cached(sql)?.query_row(params![id, to_column(now), to_column(lease)], |row| {
+        Ok(Claimed {
+            id,
+            kind: row.get(0)?,
+            recipient: row.get(1)?,
+            token: row.get(2)?,
+            tries: row.get(3)?,
+            first_try: from_column(row.get(4)?),
+            message: row.get(5)?,
+        })
+    })
+}
+
+/// Notes what came of a try.
+pub(super) fn settle(
+    db: &Connection,
+    id: i64,
+    settlement: &Settlement,
+    now: UnixTime,
+) -> rusqlite::Result<()> {
+    let (state, next_try, ended, error) = match settlement {
+        Settlement::Delivered => ("delivered", None, Some(now), None),
+        Settlement::Retry { next_try, error } => ("queued", Some(*next_try), None, Some(error)),
+        Settlement::Ended { state, error } => (state.as_str(), None, Some(now), Some(error)),
+    };
+    let sql = "UPDATE outbox SET state = ?2, next_try = coalesce(?3, next_try), ended = ?4, \
+               last_error = coalesce(?5, last_error), \
+               message = CASE WHEN ?4 IS NOT NULL AND kind = 'dmarc-failure' THEN x'' \
+               ELSE message END WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![
+        id,
+        state,
+        next_try.map(to_column),
+        ended.map(to_column),
+        error,
+    ])?;
+    Ok(())
+}
+
+/// Until when an address gets nothing, if it does not at `now`.
+pub(super) fn suppressed_until(
+    db: &Connection,
+    address: &str,
+    now: UnixTime,
+) -> rusqlite::Result<Option<UnixTime>> {
+    let sql = "SELECT until FROM outbox_suppressed WHERE address = ?1 AND until > ?2";
+    let until: Option<i64> = db
+        .prepare_cached(sql)?
+        .query_row(params![address, to_column(now)], |row| row.get(0))
+        .optional()?;
+    Ok(until.map(from_column))
+}
+
+/// How many times in a row an address was suppressed, and until when the last time lasts.
+pub(super) fn suppressions(
+    db: &Connection,
+    address: &str,
+) -> rusqlite::Result<Option<(u32, UnixTime)>> {
+    let sql = "SELECT times, until FROM outbox_suppressed WHERE address = ?1";
+    db.prepare_cached(sql)?
+        .query_row(params![address], |row| Ok((row.get(0)?, from_column(row.get(1)?))))
+        .optional()
+}
+
+/// Suppresses an address, and ends all letters to it that wait.
+pub(super) fn suppress(
+    db: &Connection,
+    address: &str,
+    until: UnixTime,
+    times: u32,
+    reason: &str,
+    now: UnixTime,
+) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO outbox_suppressed VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![address, to_column(until), times, reason])?;
+    let sql = "UPDATE outbox SET state = 'suppressed', ended = ?2, last_error = ?3 \
+               WHERE recipient = ?1 AND state = 'queued'";
+    db.prepare_cached(sql)?.execute(params![address, to_column(now), reason])?;
+    Ok(())
+}
+
+/// To whom the letter with this word in its return path went.
+pub(super) fn recipient_of(
+    db: &Connection,
+    token: &str,
+) -> rusqlite::Result<Option<(i64, String)>> {
+    db.prepare_cached("SELECT id, recipient FROM outbox WHERE token = ?1")?
+        .query_row(params![token], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+/// How full the outbox is.
+pub(super) fn size(db: &Connection, now: UnixTime) -> rusqlite::Result<OutboxSize> {
+    let one = |sql: &str| -> rusqlite::Result<u64> {
+        let count: i64 =
+            db.prepare_cached(sql)?.query_row(params![to_column(now)], |row| row.get(0))?;
+        Ok(count.max(0).unsigned_abs())
+    };
+    Ok(OutboxSize {
+        waiting: one(
+            "SELECT COUNT(*) FROM outbox WHERE state IN ('queued', 'sending') AND ?1 IS NOT NULL",
+        )?,
+        suppressed_addresses: one("SELECT COUNT(*) FROM outbox_suppressed WHERE until > ?1")?,
+    })
+}
+
+/// Forgets letters that ended before `before`.
+pub(super) fn delete_old(db: &Connection, before: UnixTime) -> rusqlite::Result<usize> {
+    db.execute("DELETE FROM outbox WHERE ended < ?1", params![to_column(before)])
+}
+
+const LETTER: &str = "id, kind, report_id, domain, day, recipient, token, state, tries, created, \
+                      first_try, next_try, ended, last_error";
+
+/// Letters in this state or in any, the newest first.
+pub(super) fn letters(
+    db: &Connection,
+    state: Option<&str>,
+    limit: u32,
+) -> rusqlite::Result<Vec<LetterRow>> {
+    let sql = format!(
+        "SELECT {LETTER} FROM outbox WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC LIMIT ?2"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![state, limit], read_letter)?;
+    rows.collect()
+}
+
+/// One letter with its message.
+pub(super) fn letter(db: &Connection, id: i64) -> rusqlite::Result<Option<(LetterRow, Vec<u8>)>> {
+    let sql = format!("SELECT {LETTER}, message FROM outbox WHERE id = ?1");
+    db.prepare_cached(&sql)?
+        .query_row(params![id], |row| Ok((read_letter(row)?, row.get(14)?)))
+        .optional()
+}
+
+fn read_letter(row: &Row<'_>) -> rusqlite::Result<LetterRow> {
+    Ok(LetterRow {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        report_id: row.get(2)?,
+        domain: row.get(3)?,
+        day: row.get(4)?,
+        recipient: row.get(5)?,
+        token: row.get(6)?,
+        state: row.get(7)?,
+        tries: row.get(8)?,
+        created: from_column(row.get(9)?),
+        first_try: row.get::<_, Option<i64>>(10)?.map(from_column),
+        next_try: from_column(row.get(11)?),
+        ended: row.get::<_, Option<i64>>(12)?.map(from_column),
+        last_error: row.get(13)?,
+    })
+}
