@@ -19,6 +19,7 @@ use crate::gate::milter::MilterCounters;
 use crate::gate::recent::Recent;
 use crate::keys::Signers;
 use crate::observe::Validation;
+use crate::report::Reporter;
 use crate::sender::{Counter, REFRESH_ALARM_AFTER, Sender, SenderCounters};
 
 /// Everything that is watched, in one place.
@@ -42,6 +43,8 @@ pub struct Watched {
     pub milter: Arc<MilterCounters>,
     /// The keys that sign.
     pub signers: Arc<Signers>,
+    /// The reporter, if there is one.
+    pub reporter: Option<Arc<Reporter>>,
 }
 
 impl Watched {
@@ -317,6 +320,28 @@ impl Metrics {
         if let Some(gate) = &self.gate {
             snapshot.counters.extend(gate.counters());
             let domains = usize_number(gate.signers.current().len());
+            if let Some(reporter) = &gate.reporter {
+                let counters = reporter.counters();
+                snapshot.counters.push(Row {
+                    name: "dmarc_reports",
+                    help: "What became of messages and letters on the way to reports",
+                    label: "event",
+                    values: counters.all().map(|(count, value)| (count.as_str(), value)).collect(),
+                });
+                snapshot.gauges.extend([
+                    number("outbox_waiting", "Letters that wait", counters.waiting()),
+                    number(
+                        "outbox_suppressed",
+                        "Addresses that get no letters now",
+                        counters.suppressed_addresses(),
+                    ),
+                    number(
+                        "reports_unsaved",
+                        "1 if the disk does not take what is counted",
+                        u64::from(!reporter.disk_is_fine()),
+                    ),
+                ]);
+            }
             snapshot.gauges.extend([
                 number("milter_connections_open", "Connections open now", gate.milter.open()),
                 number("dkim_domains", "Domains with keys that sign", domains),

@@ -160,5 +160,12 @@ fn sender(world: &World, state: &std::path::Path) -> Arc<Sender> {
     };
     let observer = Observer::new(resolver, fetcher);
     let overrides = OverrideFile::none();
-    Sender::new(settings, Clock::System, observer, Some(store), overrides, Handle::current())
+    Sender::new(
+        settings,
+        Clock::System,
+        observer,
+        Some(std::sync::Arc::new(store)),
+        overrides,
+        Handle::current(),
+    )
 }

@@ -17,7 +17,9 @@ use crate::keys::{KeyStore, Rotation, Signers};
 use crate::listen::Listener;
 use crate::metrics::Watched;
 use crate::observe::{Bounds, Observer};
+use crate::report::{Reporter, ReporterSettings};
 use crate::sender::Clock;
+use crate::store::Store;
 
 /// How often keys and local verdicts are looked at again.
 const RELOAD_PERIOD: Duration = Duration::from_mins(1);
@@ -30,6 +32,7 @@ pub(super) struct Gating {
     pub(super) gate: Arc<Gate>,
     pub(super) milter: Arc<MilterCounters>,
     pub(super) signers: Arc<Signers>,
+    reporter: Option<Arc<Reporter>>,
     settings: MilterSettings,
     observer: Observer,
     rotation: Option<Rotation>,
@@ -56,6 +59,7 @@ impl Gating {
         at: Option<UnixTime>,
         memory: Memory,
         observer: &Observer,
+        store: Option<Arc<Store>>,
     ) -> Result<Self, Vec<String>> {
         let one = |error: &dyn std::fmt::Display| vec![error.to_string()];
         let clock = at.map_or(Clock::System, Clock::Fixed);
@@ -76,6 +80,9 @@ impl Gating {
             }
         };
         let signers = Arc::new(signers);
+        let reporter = ReporterSettings::of(config).zip(store).map(|(settings, store)| {
+            Reporter::new(settings, store, observer.clone(), Some(Arc::clone(&signers)))
+        });
         let settings = GateSettings {
             authserv_id: config.gate.authserv_id.clone(),
             networks: config.gate.networks.clone(),
@@ -91,6 +98,7 @@ impl Gating {
             signers: Arc::clone(&signers),
             local,
             seal,
+            reporter: reporter.clone(),
             clock,
         };
         let milter_settings = MilterSettings {
@@ -103,7 +111,8 @@ impl Gating {
         };
         let gate = Arc::new(Gate::new(settings, parts));
         let milter = Arc::default();
-        Ok(Self { gate, milter, signers, settings: milter_settings, observer, rotation, clock })
+        let settings = milter_settings;
+        Ok(Self { gate, milter, signers, reporter, settings, observer, rotation, clock })
     }
 
     /// What of it is shown to those who watch.
@@ -113,18 +122,26 @@ impl Gating {
             recent: self.gate.recent(),
             milter: Arc::clone(&self.milter),
             signers: Arc::clone(&self.signers),
+            reporter: self.reporter.clone(),
         }
     }
 
     /// Runs until `stopped`, and finishes what has begun.
     pub(super) async fn run(self, listeners: Vec<Listener>, stopped: watch::Receiver<bool>) {
-        let Self { gate, milter, signers, settings, observer, rotation, clock } = self;
+        let Self { gate, milter, signers, reporter, settings, observer, rotation, clock } = self;
         let mut beside = JoinSet::new();
         beside.spawn(reload(Arc::clone(&gate), Arc::clone(&signers)));
         if let Some(rotation) = rotation {
             beside.spawn(rotate(rotation, signers, observer, clock));
         }
+        let reporting = reporter.map(|reporter| {
+            // It lives a little longer than the milter, for what is judged last is counted, too.
+            tokio::spawn(reporter.run(clock, stopped.clone()))
+        });
         milter::serve(listeners, gate, settings, milter, stopped).await;
+        if let Some(reporting) = reporting {
+            let _ = reporting.await;
+        }
     }
 }
 

@@ -144,14 +144,14 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
                 Some(note @ OpenNote::Mended { .. }) => tracing::warn!(%path, "store: {note}"),
                 None => {}
             }
-            Some(store)
+            Some(Arc::new(store))
         }
         false => None,
     };
     let has_milter = listeners.iter().any(|(role, _)| *role == Role::Milter);
     let memory = if has_memory { Memory::Kept } else { Memory::None };
     let gating = match has_milter {
-        true => Some(Gating::new(config, at, memory, &observer)?),
+        true => Some(Gating::new(config, at, memory, &observer, store.clone())?),
         false => None,
     };
     let clock = at.map_or(Clock::System, Clock::Fixed);

@@ -10,6 +10,7 @@ use sender_auth::authres::{AuthservId, removals};
 use sender_auth::crypto::Crypto;
 use sender_auth::dmarc::DmarcResult;
 use sender_auth::report::forwarding::Looks;
+use sender_auth::report::guard;
 use sender_auth::{Authentication, Header, HeaderField, Limits, Received, spf, statement};
 use smtp_types::{Known, UnixTime};
 use tokio::task::JoinHandle;
@@ -24,6 +25,7 @@ use super::verdict::{DkimVerdict, Identified, Tls, Verdict};
 use super::{answer, seal};
 use crate::crypto::AwsLc;
 use crate::observe::ObserveError;
+use crate::report;
 
 type Hash = <AwsLc as Crypto>::Sha256;
 
@@ -199,8 +201,39 @@ impl Judged {
                 Said::Accept { changes: self.changes(shared, envelope, header, client, &verdict) }
             }
         };
+        self.report(shared, envelope, header, client, by_content.action);
         shared.recent.add(verdict);
         said
+    }
+
+    /// What the owner of the author's domain may want to know.
+    fn report(
+        &self,
+        shared: &Shared,
+        envelope: &Envelope,
+        header: &Header,
+        client: &Client,
+        by_content: rules::Action,
+    ) {
+        let (Some(reporter), Some(address)) = (&shared.parts.reporter, client.ip) else { return };
+        let recipients: Vec<_> = envelope.recipient_addresses().collect();
+        let outcome = match (self.decision.action, by_content) {
+            (_, rules::Action::Reject) => guard::Outcome::RefusedAsSpam,
+            (Action::Reject | Action::Defer, _) => guard::Outcome::Refused,
+            (Action::Accept | Action::Quarantine, _) => guard::Outcome::Accepted,
+        };
+        reporter.observe(&report::Judged {
+            at: self.at,
+            address,
+            client: guard::Client::Other,
+            mail_from: envelope.sender(),
+            recipients: &recipients,
+            header,
+            authentication: &self.authentication,
+            looks: &self.looks,
+            decision: &self.decision,
+            outcome,
+        });
     }
 
     fn refusal(&self, shared: &Shared) -> Option<super::milter::Refusal> {

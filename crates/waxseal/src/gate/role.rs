@@ -27,6 +27,7 @@ use crate::config::{LocalVerdicts, WatchedFile};
 use crate::crypto::AwsLc;
 use crate::keys::Signers;
 use crate::observe::Observer;
+use crate::report::Reporter;
 use crate::sender::Clock;
 
 /// What an operator may choose.
@@ -60,6 +61,8 @@ pub struct Parts {
     pub local: Arc<WatchedFile<LocalVerdicts>>,
     /// What seals verdicts.
     pub seal: SealKey,
+    /// Who is told of each verdict, for reports; `None` if there are none.
+    pub reporter: Option<Arc<Reporter>>,
     /// The time of day.
     pub clock: Clock,
 }

@@ -38,9 +38,9 @@ pub struct StoreHealth {
 }
 
 impl Remembered {
-    pub(super) fn new(store: Option<Store>) -> Self {
+    pub(super) fn new(store: Option<Arc<Store>>) -> Self {
         Self {
-            store: store.map(Arc::new),
+            store,
             unsaved: Mutex::default(),
             touched: Mutex::default(),
             failed: Cache::new(FAILED_FETCHES),

@@ -95,7 +95,7 @@ impl Sender {
         settings: SenderSettings,
         clock: Clock,
         observer: Observer,
-        store: Option<Store>,
+        store: Option<Arc<Store>>,
         overrides: OverrideFile,
         runtime: Handle,
     ) -> Arc<Self> {
