@@ -149,7 +149,9 @@ fn what_is_in_archives() {
     let tar_gz = files::gzip(&files::tar(&[("a", &noise(100_000)), ("b", &program)]));
     good(&tar_gz, &["gzip", "tar/gzip", "windows-program/gzip"]);
     good(&files::tnef(&program), &["tnef", "windows-program/tnef"]);
-    let wrapped = files::tnef(&zip(&[deflated("a", program)]));
+    let wrapped = files::tnef(&zip(&[deflated("a", program.clone())]));
+    let twice = files::tnef(&files::tnef(&program));
+    good(&twice, &["tnef", "tnef/tnef", "archive-entry/tnef"]);
     // It is a zip with something before it, too.
     let expected = ["tnef", "windows-program/zip", "windows-program/tnef", "zip/tnef", "zip"];
     good(&wrapped, &expected);
@@ -163,7 +165,13 @@ fn documents_in_archives() {
     good(&zip(&[deflated("a.docx", files::docx())]), &["zip"]);
     good(&zip(&[stored("a.docx", files::docx())]), &["zip"]);
     let rtf = files::rtf("{\\*\\objdata 01}");
-    good(&zip(&[deflated("a.rtf", rtf)]), &["rtf-object/zip", "zip"]);
+    good(&zip(&[deflated("a.rtf", rtf.clone())]), &["rtf-object/zip", "zip"]);
+    good(&zip(&[stored("a.rtf", rtf.clone())]), &["rtf-object/zip", "zip"]);
+    // A length that is too short, and one that is not there.
+    let mut archive = zip(&[stored("a.rtf", rtf.clone()), stored("b", "c")]);
+    archive[18..22].copy_from_slice(&100_u32.to_le_bytes());
+    good(&archive, &["archive-entry", "zip"]);
+    good(&zip(&[Entry { flags: 8, ..stored("a.rtf", rtf) }]), &["archive-entry", "zip"]);
     good(&files::gzip(&files::doc_with_macros()), &["gzip", "ole-vba/gzip"]);
 }
 
@@ -176,8 +184,18 @@ fn archives_in_archives() {
     seen.sort();
     assert_eq!(seen, ["windows-program/zip", "zip", "zip/zip"]);
     let third = zip(&[deflated("third.zip", zip(&[deflated("inner.zip", inner)]))]);
-    // What does not pack well stands there in plain sight, however deep.
-    good(&third, &["zip/zip", "windows-program/zip", "zip"]);
+    good(&third, &["windows-program/zip", "zip/zip", "zip"]);
+    let fourth = zip(&[deflated("fourth.zip", third)]);
+    good(
+        &zip(&[deflated("a", fourth)]),
+        &["zip/zip", "archive-entry/zip", "windows-program/zip", "zip"],
+    );
+    let program = files::windows(0x80);
+    let compressed = files::gzip(&files::tar(&[("a", &noise(3000)), ("b", &program)]));
+    for entry in [stored("a.tgz", compressed.clone()), deflated("a.tgz", compressed)] {
+        let expected = ["gzip/zip", "tar/zip", "windows-program/zip", "zip"];
+        good(&zip(&[entry, stored("b", "c")]), &expected);
+    }
 }
 
 #[test]

@@ -14,6 +14,10 @@ use waxseal::gate::attachment::{Attachments, Limits, Scanner};
 
 /// What is seen in a message that comes in pieces of these sizes, again and again from the first.
 fn scan_by(message: &[u8], sizes: &[usize]) -> Attachments {
+    scan_within(message, sizes, Limits::default())
+}
+
+fn scan_within(message: &[u8], sizes: &[usize], limits: Limits) -> Attachments {
     let mut reader = MessageReader::new(HeaderLimits::default());
     let mut parts = Vec::new();
     parts.extend(reader.push(message).unwrap());
@@ -25,7 +29,7 @@ fn scan_by(message: &[u8], sizes: &[usize]) -> Attachments {
             Part::Body(octets) => body.extend(octets),
         }
     }
-    let mut scanner = Scanner::new(&header.unwrap(), Limits::default());
+    let mut scanner = Scanner::new(&header.unwrap(), limits);
     let mut rest = body.as_slice();
     for size in sizes.iter().cycle() {
         if rest.is_empty() {

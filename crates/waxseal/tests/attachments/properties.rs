@@ -78,7 +78,7 @@ fn check(attachments: &Attachments) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn every_cutting_gives_the_same(

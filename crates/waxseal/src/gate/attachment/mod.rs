@@ -22,14 +22,16 @@
 //! # Ok::<(), sender_auth::HeaderFieldError>(())
 //! ```
 //!
-//! What it is not: a virus scanner. It knows no malware, and it does not look into everything: not
-//! into formats other than zip, gzip, tar and TNEF, nor into anything more than one archive deep,
-//! nor into encrypted or sealed contents; but it says that these are there. Scripts without a mark
-//! (batch, JScript, VBScript, HTA) are text, and DOS `.com` files are octets; content does not
-//! tell them.
+//! What it is not: a virus scanner. It knows no malware, and there is much that it does not look
+//! into: formats other than zip, gzip, tar and TNEF, what is packed more than twice, what is
+//! encrypted or sealed, what is embedded in PDF, in OLE2 documents and in saved Outlook messages
+//! (`.msg`). But it says of all archives, and of what is locked, that they are there. Scripts
+//! without a mark (batch, JScript, VBScript, HTA) are text, and DOS `.com` files are octets;
+//! content does not tell them.
 //!
-//! Memory is bounded whatever the message: some 64 KiB for each level of wrapping. Time is linear.
-//! How the message is cut into pieces makes no difference to the result. There is no IO here.
+//! Memory is bounded whatever the message: less than 100 KiB for a part, twice to four times as
+//! much while an archive in it is unpacked, a few MiB at the very worst. Time is linear. How the
+//! message is cut into pieces makes no difference to the result. There is no IO here.
 
 mod decode;
 mod kind;

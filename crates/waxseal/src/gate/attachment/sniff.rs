@@ -7,7 +7,7 @@
 //!
 //! What is packed is unpacked as far as it is worth it: the first octets of each entry of an
 //! archive, and all of those entries that may be documents with macros. What comes out goes into a
-//! sniffer of its own, one archive deep.
+//! sniffer of its own. What is packed more than twice is told and not looked into.
 
 mod compound;
 mod head;
@@ -39,6 +39,9 @@ const LOOKAHEAD: usize = 16 * 1024;
 /// How many octets of an entry are looked at to see what it is.
 const SAMPLE: usize = 1024;
 
+/// How deep archives are looked into: an archive in an archive, and no further.
+const MAX_DEPTH: u8 = 2;
+
 /// Where octets come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
@@ -50,8 +53,8 @@ pub(super) enum Source {
     Attachment,
     /// Something that a part or another wrapper had in it.
     Wrapper,
-    /// An entry of an archive, and so of no further archive.
-    Entry,
+    /// An entry of an archive, this deep.
+    Entry(u8),
     /// `[Content_Types].xml` of an OOXML document, which says what its parts are.
     ContentTypes,
 }
@@ -81,10 +84,17 @@ pub(super) struct Sniffer {
 struct Unpacking {
     /// How many octets still to pass over before it begins.
     skip: usize,
-    inflater: Inflater,
+    packing: Packing,
     child: Box<Sniffer>,
     wrapper: Wrapper,
     entry: Option<String>,
+}
+
+#[derive(Debug)]
+enum Packing {
+    Deflated(Inflater),
+    /// Not packed; so many octets are left.
+    Stored(u32),
 }
 
 impl Sniffer {
@@ -167,7 +177,16 @@ impl Sniffer {
         match self.source {
             Source::Text | Source::Uuencode => self.scan_uuencoded(window, to, search),
             Source::ContentTypes => self.scan_content_types(window),
-            Source::Attachment | Source::Wrapper | Source::Entry => {}
+            Source::Attachment | Source::Wrapper | Source::Entry(_) => {}
+        }
+    }
+
+    /// How many archives this stands in.
+    fn depth(&self) -> u8 {
+        match self.source {
+            Source::Text | Source::Uuencode | Source::Attachment | Source::Wrapper => 0,
+            Source::Entry(depth) => depth,
+            Source::ContentTypes => MAX_DEPTH,
         }
     }
 
@@ -182,7 +201,7 @@ impl Sniffer {
         match head.form {
             Form::Compound => self.has_compound = true,
             Form::Zip => self.zip.is_certain(),
-            Form::Gzip if self.source != Source::Entry => self.unpack_gzip(window),
+            Form::Gzip if self.depth() < MAX_DEPTH => self.unpack_gzip(window),
             Form::Gzip | Form::Rtf | Form::Tar | Form::Tnef => {}
             Form::OneNote | Form::Text | Form::Other => {}
         }
@@ -194,7 +213,10 @@ impl Sniffer {
         let Some((skip, name)) = head::gzip_header(window) else {
             return;
         };
-        self.unpacking.push(Unpacking::new(skip, Wrapper::Gzip, name, Source::Entry));
+        let packing = Packing::Deflated(Inflater::default());
+        let child = Box::new(Sniffer::new(Source::Entry(self.depth() + 1)));
+        let (wrapper, entry) = (Wrapper::Gzip, name);
+        self.unpacking.push(Unpacking { skip, packing, child, wrapper, entry });
     }
 
     /// Embedded files are marked by a GUID (MS-ONESTORE §2.6.13), behind which stand the length in
@@ -302,23 +324,35 @@ impl Sniffer {
 }
 
 impl Unpacking {
-    fn new(skip: usize, wrapper: Wrapper, entry: Option<String>, source: Source) -> Self {
-        let child = Box::new(Sniffer::new(source));
-        Self { skip, inflater: Inflater::default(), child, wrapper, entry }
-    }
-
     /// Takes the next octets. Returns how many of them stand behind the end.
     fn push(&mut self, octets: &[u8], search: &mut Search) -> (Progress, usize) {
         let (skipped, packed) = octets.split_at(self.skip.min(octets.len()));
         self.skip -= skipped.len();
         let child = &mut self.child;
-        let (progress, used) = self.inflater.push(packed, &mut |inflated| {
-            let has_room = search.take_inflated(inflated.len());
+        let mut sink = |unpacked: &[u8]| {
+            let has_room = search.take_inflated(unpacked.len());
             if has_room {
-                child.push(inflated, search);
+                child.push(unpacked, search);
             }
             has_room
-        });
-        (progress, packed.len() - used)
+        };
+        match &mut self.packing {
+            Packing::Deflated(inflater) => {
+                let (progress, used) = inflater.push(packed, &mut sink);
+                (progress, packed.len() - used)
+            }
+            Packing::Stored(left) => {
+                let fits = usize::try_from(*left).unwrap_or(usize::MAX).min(packed.len());
+                *left -= u32::try_from(fits).unwrap_or(*left);
+                let has_room = sink(&packed[..fits]);
+                match packed.get(fits) {
+                    _ if !has_room => (Progress::End, 0),
+                    None => (Progress::More, 0),
+                    // The next entry, or the directory, begins so; else the length was wrong.
+                    Some(b'P') => (Progress::End, packed.len() - fits),
+                    Some(_) => (Progress::Broken, packed.len() - fits),
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! TNEF (MS-OXTNEF), the `winmail.dat` in which Outlook wraps attachments: a row of attributes.
 
-use super::super::kind::Wrapper;
+use super::super::kind::{Kind, Unreadable, Wrapper};
 use super::super::search::Search;
 use super::{Sniffer, Source};
 
@@ -31,7 +31,8 @@ impl Sniffer {
     /// Reads the attributes that begin before `to`: level (1), identity (4), length (4), octets,
     /// checksum (2).
     pub(super) fn scan_tnef(&mut self, window: &[u8], to: usize, search: &mut Search) {
-        if matches!(self.source, Source::Wrapper | Source::Entry) {
+        if matches!(self.source, Source::Wrapper | Source::Entry(_)) {
+            self.see(Kind::Unreadable(Unreadable::ArchiveEntry));
             return;
         }
         let mut at = 0;

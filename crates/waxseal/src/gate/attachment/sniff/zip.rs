@@ -13,8 +13,8 @@ use super::super::kind::{Archive, Kind, Locked, Macro, Program, Unreadable, Wrap
 use super::super::search::Search;
 use super::super::words;
 use super::head::Form;
-use super::inflate::{self, Progress};
-use super::{LOOKAHEAD, SAMPLE, Sniffer, Source, Unpacking};
+use super::inflate::{self, Inflater, Progress};
+use super::{LOOKAHEAD, MAX_DEPTH, Packing, SAMPLE, Sniffer, Source, Unpacking};
 
 /// What was seen of a zip so far. It counts when it is certain that there is one.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ impl Zip {
 /// How many entries are unpacked at once. In an archive that is what it seems to be, no entry
 /// begins within another, but for archives that were packed without getting any smaller: these
 /// stand in the outer one in plain sight, with all their entries.
-const MAX_UNPACKING: usize = 4;
+const MAX_UNPACKING: usize = 3;
 
 /// So many octets of a name are shown at most.
 const MAX_NAME: usize = 400;
@@ -147,7 +147,8 @@ impl Sniffer {
             STORED => {
                 let is_empty = packed_length == 0 && flags & SIZES_BEHIND == 0;
                 if !(is_empty && packed.starts_with(b"PK")) {
-                    self.stored_entry(&packed[..packed.len().min(SAMPLE)], entry.as_deref());
+                    let sample = &packed[..packed.len().min(SAMPLE)];
+                    self.stored_entry(sample, entry, skip, packed_length);
                 }
             }
             DEFLATED => self.deflated_entry(name, entry, packed, skip, record.len()),
@@ -157,13 +158,29 @@ impl Sniffer {
 
     /// What is stored stands in plain sight: a zip in it, or a compound file, is looked at as if it
     /// were the part.
-    fn stored_entry(&mut self, sample: &[u8], entry: Option<&str>) {
-        match self.see_sample(sample, Wrapper::Zip, entry) {
+    fn stored_entry(
+        &mut self,
+        sample: &[u8],
+        entry: Option<String>,
+        skip: usize,
+        packed_length: u32,
+    ) {
+        match self.see_sample(sample, Wrapper::Zip, entry.as_deref()) {
             Form::Compound => self.has_compound = true,
-            Form::Zip if !is_document(sample) => {
-                self.see_wrapped(Kind::Archive(Archive::Zip), Wrapper::Zip, entry);
+            Form::Zip if is_document(sample) => {}
+            Form::Zip => {
+                self.see_wrapped(Kind::Archive(Archive::Zip), Wrapper::Zip, entry.as_deref());
             }
-            _ => {}
+            // A length that stands behind the data comes too late.
+            Form::Gzip | Form::Tar | Form::Tnef | Form::OneNote | Form::Rtf
+                if packed_length == 0 =>
+            {
+                self.zip.has_doubt = true;
+            }
+            Form::Gzip | Form::Tar | Form::Tnef | Form::OneNote | Form::Rtf => {
+                self.unpack_nested(skip, Packing::Stored(packed_length), entry);
+            }
+            Form::Text | Form::Other => {}
         }
     }
 
@@ -184,30 +201,47 @@ impl Sniffer {
         }
         let sample = &sample[..length];
         let form = self.see_sample(sample, Wrapper::Zip, entry.as_deref());
-        let is_types = is_content_types(name);
-        let may_carry = match form {
+        let packing = Packing::Deflated(Inflater::default());
+        match form {
+            _ if is_content_types(name) => {
+                self.unpack_entry(skip, packing, entry, Source::ContentTypes);
+            }
             // The project of macros itself was told by its name.
-            Form::Compound => !is_vba_project(name),
-            Form::Zip | Form::Rtf => true,
-            Form::Gzip | Form::Tar | Form::Tnef | Form::OneNote | Form::Text | Form::Other => {
-                is_types
-            }
-        };
-        if !may_carry {
-            return;
-        }
-        if self.source == Source::Entry && !is_types {
-            if form == Form::Zip && !is_document(sample) {
+            Form::Compound if is_vba_project(name) => {}
+            Form::Zip if self.depth() == MAX_DEPTH => {
                 self.see_wrapped(Kind::Archive(Archive::Zip), Wrapper::Zip, entry.as_deref());
+                self.zip.has_doubt = true;
             }
-            return;
+            Form::Zip | Form::Gzip | Form::Tar | Form::Tnef => {
+                self.unpack_nested(skip, packing, entry);
+            }
+            Form::Compound | Form::OneNote | Form::Rtf => self.unpack_nested(skip, packing, entry),
+            Form::Text | Form::Other => {}
         }
+    }
+
+    /// Gives an entry to a sniffer of its own, if it is not too deep.
+    fn unpack_nested(&mut self, skip: usize, packing: Packing, entry: Option<String>) {
+        if self.depth() == MAX_DEPTH {
+            self.zip.has_doubt = true;
+        } else {
+            self.unpack_entry(skip, packing, entry, Source::Entry(self.depth() + 1));
+        }
+    }
+
+    fn unpack_entry(
+        &mut self,
+        skip: usize,
+        packing: Packing,
+        entry: Option<String>,
+        source: Source,
+    ) {
         if self.unpacking.len() == MAX_UNPACKING {
             self.zip.has_doubt = true;
             return;
         }
-        let source = if is_types { Source::ContentTypes } else { Source::Entry };
-        self.unpacking.push(Unpacking::new(skip, Wrapper::Zip, entry, source));
+        let child = Box::new(Sniffer::new(source));
+        self.unpacking.push(Unpacking { skip, packing, child, wrapper: Wrapper::Zip, entry });
     }
 
     /// APPNOTE §4.3.12. Programs take the names from here.
