@@ -105,8 +105,7 @@ impl Reporter {
         if !is_due(&open) {
             return self.close(&open, Outcome::NoReason, Vec::new()).await.map(Some);
         }
-        let waits = now.since(Day::since_epoch(open.day).end()).as_secs() < WAIT_FOR_DNS;
-        let addresses = match destination(&self.observer, &open, waits).await {
+        let addresses = match destination(&self.observer, &open, now).await {
             Destination::Addresses(addresses) => addresses,
             Destination::Nowhere(outcome) => {
                 return self.close(&open, outcome, Vec::new()).await.map(Some);
@@ -117,7 +116,7 @@ impl Reporter {
             Ok(letters) => self.close(&open, Outcome::Reported, letters).await.map(Some),
             Err(error) => {
                 tracing::error!(domain = %open.domain, "reports: no report was made: {error}");
-                match waits {
+                match may_wait(&open, now) {
                     true => self.postpone(&open, now).await.map(|()| None),
                     false => self.close(&open, Outcome::NotMade, Vec::new()).await.map(Some),
                 }
@@ -262,10 +261,15 @@ pub fn is_due(open: &OpenDay) -> bool {
     open.triggers > 0 || (open.strangers > 0 && is_known)
 }
 
+/// Whether it is not too late to look at the day once more.
+fn may_wait(open: &OpenDay, now: UnixTime) -> bool {
+    now.since(Day::since_epoch(open.day).end()).as_secs() < WAIT_FOR_DNS
+}
+
 /// Who wants the report, and whether it may go there (RFC 9990 §4). A record that is gone wants
 /// none. If the DNS fails, the record counts that was seen with the messages; and what cannot be
-/// known of an address is waited for, if `waits`.
-async fn destination(observer: &Observer, open: &OpenDay, waits: bool) -> Destination {
+/// known of an address is waited for.
+async fn destination(observer: &Observer, open: &OpenDay, now: UnixTime) -> Destination {
     let mut known = Known::default();
     let evaluated = observer.evaluate(&mut known, |known| checked(known, open)).await;
     let checked = match evaluated {
@@ -276,7 +280,7 @@ async fn destination(observer: &Observer, open: &OpenDay, waits: bool) -> Destin
     };
     let is_open = |one: &CheckedReportAddress| matches!(one.outcome, ReportAddress::Deferred(_));
     let is_unknown = checked.iter().any(is_open);
-    if is_unknown && waits {
+    if is_unknown && may_wait(open, now) {
         return Destination::Wait;
     }
     let mut addresses: Vec<EmailAddress> = Vec::new();

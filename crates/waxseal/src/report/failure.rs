@@ -1,6 +1,6 @@
 //! Failure reports (RFC 9991): what is told of a single message, at once, to those who ask for it.
 //!
-//! They exist only with a [`Permit`](sender_auth::report::Permit), which the BSI profile never
+//! They exist only with a [`Permit`], which the BSI profile never
 //! grants. What a message leaves in memory is what redaction keeps, and no body; few wait at a time;
 //! and how many are sent is limited by address, by minute and by day. A domain that has never sent
 //! anything good gets none, and neither does anybody about reports, bounces or spam.

@@ -4,8 +4,8 @@ use futures_util::{StreamExt, stream};
 use smtp_types::{EmailAddress, UnixTime};
 
 use super::return_path::{printable, token_of, with_token};
-use super::schedule::{LONGEST_WAIT, next_try, suppress_until};
-use super::submit::{NotTaken, Submission, submit};
+use super::schedule::{LONGEST_WAIT, next_try, suppress};
+use super::submit::{NotTaken, PATIENCE, Submission, submit};
 use super::{ReportCount, Reporter};
 use crate::store::{Claimed, EndState, Settlement, StoreError};
 
@@ -66,6 +66,7 @@ impl Reporter {
                     return_path: &return_path,
                     recipient: &recipient,
                     message: &letter.message,
+                    patience: PATIENCE,
                 };
                 submit(submission).await
             }
@@ -74,7 +75,7 @@ impl Reporter {
         let settlement = self.judge(&letter, taken.as_ref().err(), now);
         self.store.settle_letter(letter.id, settlement.clone(), now).await?;
         if let Err(NotTaken::Recipient(reason)) = taken {
-            self.store.suppress(letter.recipient, reason, now, suppress_until).await?;
+            self.store.suppress(letter.recipient, reason, now, suppress).await?;
         }
         Ok(settlement)
     }
@@ -138,7 +139,7 @@ impl Reporter {
         let error = format!("bounced: {}", printable(reason));
         let settlement = Settlement::Ended { state: EndState::Failed, error: error.clone() };
         self.store.settle_letter(id, settlement, now).await?;
-        let until = self.store.suppress(address.clone(), error, now, suppress_until).await?;
+        let until = self.store.suppress(address.clone(), error, now, suppress).await?;
         tracing::info!(%address, "reports: bounced, none until {until}");
         Ok(Bounce::Suppressed { address, until })
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use smtp_types::UnixTime;
 
+use crate::store::Suppression;
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
@@ -37,27 +39,28 @@ pub(super) fn first_try(now: UnixTime, random: u16) -> UnixTime {
 /// for long enough: for a day. `random` moves it by up to a fifth.
 pub(super) fn next_try(now: UnixTime, first: UnixTime, tries: u32, random: u8) -> Option<UnixTime> {
     let doublings = tries.saturating_sub(1).min(16);
-    let pause = (5 * MINUTE << doublings).min(4 * HOUR);
+    let pause = ((5 * MINUTE) << doublings).min(4 * HOUR);
     let jitter = pause * 2 * u64::from(random) / 5 / u64::from(u8::MAX);
     let next = now.plus(Duration::from_secs(pause - pause / 5 + jitter));
     (next.since(first) <= PATIENCE || tries < MIN_TRIES).then_some(next)
 }
 
-/// For how long an address is suppressed, given how many times in a row it was and until when the
-/// last time lasted: 30 days, then twice as long each time. One that took reports for as long as it
+/// For how long an address is suppressed, given the last time that it was: 30 days, then twice as long each time. One that took reports for as long as it
 /// would have been suppressed begins again.
-pub(super) fn suppress_until(before: Option<(u32, UnixTime)>, now: UnixTime) -> (u32, UnixTime) {
+pub(super) fn suppress(before: Option<Suppression>, now: UnixTime) -> Suppression {
     let length = |times: u32| {
         let doublings = times.saturating_sub(1).min(16);
         Duration::from_secs((SUPPRESSED << doublings).min(LONGEST_SUPPRESSED))
     };
     let times = match before {
         // Several bounces of letters that were under way are one.
-        Some((times, until)) if until > now && times > 0 => return (times, until),
-        Some((times, until)) if now.since(until) < length(times) => times.saturating_add(1),
+        Some(before) if before.until > now => return before,
+        Some(Suppression { times, until }) if now.since(until) < length(times) => {
+            times.saturating_add(1)
+        }
         Some(_) | None => 1,
     };
-    (times, now.plus(length(times)))
+    Suppression { times, until: now.plus(length(times)) }
 }
 
 #[cfg(test)]
@@ -105,14 +108,15 @@ mod tests {
         let mut now = UnixTime(1_800_000_000);
         let mut before = None;
         for days in [30, 60, 120, 240, 480, 730, 730] {
-            let (times, until) = suppress_until(before, now);
-            assert_eq!(until.since(now).as_secs() / DAY, days);
+            let suppression = suppress(before, now);
+            assert_eq!(suppression.until.since(now).as_secs() / DAY, days);
             // Another bounce in the meantime changes nothing.
-            assert_eq!(suppress_until(Some((times, until)), now), (times, until));
-            before = Some((times, until));
-            now = until.plus(Duration::from_secs(DAY));
+            assert_eq!(suppress(Some(suppression), now), suppression);
+            before = Some(suppression);
+            now = suppression.until.plus(Duration::from_secs(DAY));
         }
-        let (times, until) = suppress_until(before, now.plus(Duration::from_secs(800 * DAY)));
+        let Suppression { times, until } =
+            suppress(before, now.plus(Duration::from_secs(800 * DAY)));
         assert_eq!((times, until.since(now).as_secs() / DAY), (1, 830));
     }
 }

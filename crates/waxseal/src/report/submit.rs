@@ -18,9 +18,9 @@ use tokio::time::timeout;
 
 use super::return_path::printable;
 
-/// How long a session may take. RFC 5321 §4.5.3.2.6 grants ten minutes for the last reply alone, to
+/// How long a session may take by default. RFC 5321 §4.5.3.2.6 grants ten minutes for the last reply alone, to
 /// servers that deliver meanwhile; one on this machine only puts the letter into its queue.
-const SESSION: Duration = Duration::from_secs(300);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long the mail server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -41,6 +41,8 @@ pub(super) struct Submission<'s> {
     pub(super) recipient: &'s EmailAddress,
     /// All octets, with CRLF line ends.
     pub(super) message: &'s [u8],
+    /// How long all of it may take.
+    pub(super) patience: Duration,
 }
 
 /// Why a letter was not taken.
@@ -58,17 +60,22 @@ pub(super) enum NotTaken {
 
 /// Hands the letter over.
 pub(super) async fn submit(submission: Submission<'_>) -> Result<(), NotTaken> {
-    match timeout(SESSION, dialogue(submission)).await {
-        Ok(result) => result,
+    match timeout(submission.patience, dialogue(submission)).await {
+        Ok(Ok(mut connection)) => {
+            let _ = timeout(GOODBYE, connection.quit()).await;
+            Ok(())
+        }
+        Ok(Err(not_taken)) => Err(not_taken),
         Err(_) => {
-            let seconds = SESSION.as_secs();
+            let seconds = submission.patience.as_secs();
             Err(NotTaken::Server(format!("the mail server took more than {seconds} s")))
         }
     }
 }
 
-async fn dialogue(submission: Submission<'_>) -> Result<(), NotTaken> {
-    let Submission { server, hello, return_path, recipient, message } = submission;
+/// Up to the word of the mail server that it has taken the letter.
+async fn dialogue(submission: Submission<'_>) -> Result<AsyncSmtpConnection, NotTaken> {
+    let Submission { server, hello, return_path, recipient, message, .. } = submission;
     let no_server = |step: &str, error: &dyn std::fmt::Display| {
         NotTaken::Server(format!("{step}: {}", printable(&error.to_string())))
     };
@@ -98,8 +105,7 @@ async fn dialogue(submission: Submission<'_>) -> Result<(), NotTaken> {
     let message = message.strip_suffix(b"\r\n").unwrap_or(message);
     let sent = connection.message(message).await;
     sent.map_err(|error| refused("end of data", &error, NotTaken::Letter))?;
-    let _ = timeout(GOODBYE, connection.quit()).await;
-    Ok(())
+    Ok(connection)
 }
 
 /// SMTPUTF8 (RFC 6531 §3.4) if an address needs it. Letters are ASCII otherwise.
@@ -131,5 +137,97 @@ fn said(error: &Error) -> String {
         (Some(code), None) => code.to_string(),
         (None, Some(text)) => text,
         (None, None) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that says these lines, each after it was told something, and then nothing. Returns
+    /// what came of a letter to `recipient`, and what the server heard.
+    async fn said(recipient: &str, replies: &[&str]) -> (Result<(), NotTaken>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = listener.local_addr().unwrap();
+        let hearing = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (input, mut output) = stream.into_split();
+            let (mut lines, mut heard) = (BufReader::new(input).lines(), String::new());
+            for reply in replies {
+                output.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    heard.push_str(&line);
+                    heard.push('\n');
+                    // Within a message only the dot is answered.
+                    if line == "." || !reply.starts_with("354") {
+                        break;
+                    }
+                }
+            }
+            // Held open, and silent.
+            let _ = lines.next_line().await;
+            heard
+        };
+        let address = |text: &str| EmailAddress::parse(text).unwrap();
+        let (return_path, recipient) = (address("d+x@us.test"), address(recipient));
+        let submission = Submission {
+            server,
+            hello: return_path.domain(),
+            return_path: &return_path,
+            recipient: &recipient,
+            message: b"Subject: x\r\n\r\n.\r\n",
+            patience: Duration::from_secs(1),
+        };
+        tokio::join!(submit(submission), hearing)
+    }
+
+    const GREETING: [&str; 2] = ["220 hi", "250 mx.test"];
+
+    #[tokio::test]
+    async fn a_letter() {
+        let replies = [&GREETING[..], &["250 ok", "250 ok", "354 go", "250 ok"]].concat();
+        let (result, heard) = said("rua@a.test", &replies).await;
+        assert_eq!(result, Ok(()));
+        let expected = "EHLO us.test\nMAIL FROM:<d+x@us.test>\nRCPT TO:<rua@a.test>\nDATA\n\
+                        Subject: x\n\n..\n.\nQUIT\n";
+        assert_eq!(heard, expected);
+    }
+
+    #[tokio::test]
+    async fn replies_and_what_they_mean() {
+        let ok = ["250 ok", "250 ok", "354 go"];
+        for (replies, expected) in [
+            (vec!["554 go away"], "Server(\"hello: 554 go away\")"),
+            (vec!["garbage"], "Server(\"hello: "),
+            (vec!["220 hi", "250 mx.test", "550 not you"], "Server(\"MAIL: 550 not you\")"),
+            ([&GREETING[..], &["250 ok", "450 later"]].concat(), "Later(\"RCPT: 450 later\")"),
+            ([&GREETING[..], &["250 ok", "550 who?"]].concat(), "Recipient(\"RCPT: 550 who?\")"),
+            ([&GREETING[..], &ok[..2], &["554 no"]].concat(), "Letter(\"DATA: 554 no\")"),
+            ([&GREETING[..], &ok, &["552 big"]].concat(), "Letter(\"end of data: 552 big\")"),
+            ([&GREETING[..], &ok, &["451 full"]].concat(), "Later(\"end of data: 451 full\")"),
+            // It hangs, at any step.
+            (vec![], "Server(\"the mail server took more than "),
+            (GREETING.to_vec(), "Server(\"the mail server took more than "),
+            ([&GREETING[..], &ok].concat(), "Server(\"the mail server took more than "),
+        ] {
+            let (result, _) = said("rua@a.test", &replies).await;
+            let found = format!("{:?}", result.unwrap_err());
+            assert!(found.starts_with(expected), "{found} {expected}");
+        }
+    }
+
+    /// RFC 6531 §3.4: such an address goes only where it is understood.
+    #[tokio::test]
+    async fn an_address_beyond_ascii() {
+        let (result, heard) = said("rüa@a.test", &GREETING).await;
+        let Err(NotTaken::Letter(error)) = result else { panic!("{result:?}") };
+        assert!(error.contains("SMTPUTF8"), "{error}");
+        assert!(!heard.contains("MAIL"), "{heard}");
+        let replies = ["220 hi", "250-mx.test\r\n250 SMTPUTF8", "250 ok", "550 no"];
+        let (_, heard) = said("rüa@a.test", &replies).await;
+        assert!(heard.contains("MAIL FROM:<d+x@us.test> SMTPUTF8\n"), "{heard}");
     }
 }

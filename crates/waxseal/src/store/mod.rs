@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use smtp_types::UnixTime;
 
 pub use open::{OpenNote, Store};
-pub use outbox::{Claimed, EndState, LetterRow, NewLetter, OutboxSize, Settlement};
+pub use outbox::{Claimed, EndState, LetterRow, NewLetter, OutboxSize, Settlement, Suppression};
 pub use policies::StoredPolicy;
 pub use reports::{Added, CountedRow, DayCounts, DomainBounds, OpenDay, RowSum};
 pub use view::ReportView;

@@ -126,6 +126,15 @@ pub struct LetterRow {
     pub last_error: Option<String>,
 }
 
+/// That an address gets nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// How many times in a row it was suppressed, with this.
+    pub times: u32,
+    /// Until when.
+    pub until: UnixTime,
+}
+
 /// How many letters wait, and how many have ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutboxSize {
@@ -260,14 +269,13 @@ pub(super) fn suppressed_until(
     Ok(until.map(from_column))
 }
 
-/// How many times in a row an address was suppressed, and until when the last time lasts.
-pub(super) fn suppressions(
-    db: &Connection,
-    address: &str,
-) -> rusqlite::Result<Option<(u32, UnixTime)>> {
+/// The last time that an address was suppressed.
+pub(super) fn suppression(db: &Connection, address: &str) -> rusqlite::Result<Option<Suppression>> {
     let sql = "SELECT times, until FROM outbox_suppressed WHERE address = ?1";
     db.prepare_cached(sql)?
-        .query_row(params![address], |row| Ok((row.get(0)?, from_column(row.get(1)?))))
+        .query_row(params![address], |row| {
+            Ok(Suppression { times: row.get(0)?, until: from_column(row.get(1)?) })
+        })
         .optional()
 }
 
@@ -275,13 +283,12 @@ pub(super) fn suppressions(
 pub(super) fn suppress(
     db: &Connection,
     address: &str,
-    until: UnixTime,
-    times: u32,
+    suppression: Suppression,
     reason: &str,
     now: UnixTime,
 ) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT OR REPLACE INTO outbox_suppressed VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![address, to_column(until), times, reason])?;
+        .execute(params![address, to_column(suppression.until), suppression.times, reason])?;
     let sql = "UPDATE outbox SET state = 'suppressed', ended = ?2, last_error = ?3 \
                WHERE recipient = ?1 AND state = 'queued'";
     db.prepare_cached(sql)?.execute(params![address, to_column(now), reason])?;

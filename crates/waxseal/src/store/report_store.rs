@@ -4,7 +4,7 @@ use smtp_types::{DomainName, UnixTime};
 
 use super::{
     Added, Claimed, CountedRow, DayCounts, DomainBounds, NewLetter, OpenDay, OutboxSize,
-    Settlement, Store, StoreError, outbox, reports,
+    Settlement, Store, StoreError, Suppression, outbox, reports,
 };
 
 /// Each function fails if SQLite cannot read or write; then nothing has changed.
@@ -114,19 +114,19 @@ impl Store {
         self.reader.run(move |db| outbox::suppressed_until(db, &address, now)).await
     }
 
-    /// Suppresses an address, and ends all letters to it that wait. `until` says for how long, given
-    /// how many times in a row it was suppressed before and until when.
+    /// Suppresses an address, and ends all letters to it that wait. `rule` says for how long, given
+    /// the last time and the time now.
     pub async fn suppress(
         &self,
         address: String,
         reason: String,
         now: UnixTime,
-        until: fn(Option<(u32, UnixTime)>, UnixTime) -> (u32, UnixTime),
+        rule: fn(Option<Suppression>, UnixTime) -> Suppression,
     ) -> Result<UnixTime, StoreError> {
         let job = move |db: &rusqlite::Connection| {
-            let (times, until) = until(outbox::suppressions(db, &address)?, now);
-            outbox::suppress(db, &address, until, times, &reason, now)?;
-            Ok(until)
+            let suppression = rule(outbox::suppression(db, &address)?, now);
+            outbox::suppress(db, &address, suppression, &reason, now)?;
+            Ok(suppression.until)
         };
         self.writer.run(job).await
     }

@@ -249,7 +249,7 @@ pub(super) fn open_days(
     );
     let values = params![last, to_column(now), count(longest_wait), limit];
     let mut statement = db.prepare_cached(&sql)?;
-    let days = statement.query_map(values, |row| read_open_day(row))?;
+    let days = statement.query_map(values, read_open_day)?;
     days.filter_map(Result::transpose).collect()
 }
 
@@ -257,7 +257,7 @@ pub(super) fn open_days(
 pub(super) fn open_domains(db: &Connection, day: u32) -> rusqlite::Result<Vec<OpenDay>> {
     let sql = format!("SELECT {OPEN_DAY} WHERE outcome IS NULL AND day = ?1 ORDER BY 2");
     let mut statement = db.prepare_cached(&sql)?;
-    let days = statement.query_map(params![day], |row| read_open_day(row))?;
+    let days = statement.query_map(params![day], read_open_day)?;
     days.filter_map(Result::transpose).collect()
 }
 
