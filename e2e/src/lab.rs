@@ -77,8 +77,8 @@ impl Lab {
             .map(|numbered| Ok((numbered.number, attack::disguise(numbered, &authority)?)));
         let rogue = Rogue::start(&network.path, disguises.collect::<Result<_, LabError>>()?)?;
 
-        let start = |namespace, name: &str, (main_cf, master_cf), certificates| {
-            let instance = Instance { main_cf, master_cf, certificates };
+        let start = |namespace, name: &str, (main_cf, master_cf), certificate| {
+            let instance = Instance { main_cf, master_cf, files: &[certificate] };
             Postfix::start(namespace, &tree, &folder.join(name), &instance, deadline)
         };
         let chain = receiver_identity.key_and_chain_pem();
@@ -171,7 +171,7 @@ fn documents<'a>(
 }
 
 /// Where the lab keeps its files: zones, keys, logs of this run. They stay for a look afterwards.
-fn empty_folder(name: &str) -> Result<PathBuf, LabError> {
+pub(crate) fn empty_folder(name: &str) -> Result<PathBuf, LabError> {
     let folder = target_folder()?.join("e2e").join(name);
     let shown = folder.display().to_string();
     if folder.exists() {
@@ -181,7 +181,7 @@ fn empty_folder(name: &str) -> Result<PathBuf, LabError> {
     Ok(folder)
 }
 
-fn lock() -> Result<File, LabError> {
+pub(crate) fn lock() -> Result<File, LabError> {
     let path = "/run/waxseal-e2e.lock";
     let file = File::create(path).map_err(LabError::io(path))?;
     match file.try_lock() {
@@ -193,6 +193,6 @@ fn lock() -> Result<File, LabError> {
     Ok(file)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), LabError> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), LabError> {
     fs::write(path, text).map_err(LabError::io(path.display().to_string()))
 }

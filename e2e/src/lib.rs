@@ -19,6 +19,7 @@ pub mod command;
 pub mod daemon;
 pub mod dns_tree;
 pub mod error;
+pub mod gate;
 pub mod lab;
 pub mod load;
 pub mod maillog;

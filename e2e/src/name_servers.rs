@@ -55,7 +55,8 @@ pub fn authoritative(
 
 /// Starts the sender's validating resolver on 127.0.0.1, and waits until it answers.
 ///
-/// `test.` is a name that Unbound answers itself by default (RFC 6761 §6.2), so it is told not to.
+/// `test.` and the reverse names of private addresses are names that Unbound answers itself by
+/// default (RFC 6761 §6.2, RFC 6303 §4.1), so it is told not to.
 pub fn resolver(
     namespace: &Namespace,
     folder: &Path,
@@ -72,7 +73,7 @@ pub fn resolver(
          chroot: \"\"\n  directory: \"{home}\"\n  pidfile: \"\"\n  interface: 127.0.0.1\n  \
          do-ip6: no\n  module-config: \"validator iterator\"\n  \
          root-hints: \"{hints}\"\n  trust-anchor-file: \"{}\"\n  val-log-level: 2\n  \
-         local-zone: \"test.\" nodefault\n\
+         local-zone: \"test.\" nodefault\n  local-zone: \"10.in-addr.arpa.\" nodefault\n\
          remote-control:\n  control-enable: no\n",
         trust_anchor.display()
     );

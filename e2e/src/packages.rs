@@ -32,8 +32,8 @@ pub const PACKAGES: &[Package] = &[
         purpose: "runs Postfix in a world of its own",
     },
     Package {
-        name: "debootstrap",
-        program: "debootstrap",
+        name: "mmdebstrap",
+        program: "mmdebstrap",
         purpose: "makes the tree with Postfix 3.10",
     },
 ];

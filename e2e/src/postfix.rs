@@ -25,8 +25,8 @@ pub struct Instance<'a> {
     pub main_cf: &'a str,
     /// `/etc/postfix/master.cf`.
     pub master_cf: &'a str,
-    /// Another file in `/etc/postfix`, by name and content: certificates.
-    pub certificates: (&'a str, &'a str),
+    /// Other files in `/etc/postfix`, by name and content: certificates and maps.
+    pub files: &'a [(&'a str, &'a str)],
 }
 
 /// The sending side's configuration; it wants the trusted certificate in `ca.pem`.
@@ -67,17 +67,21 @@ impl Postfix {
         deadline: Instant,
     ) -> Result<Self, LabError> {
         let files = folder.join("files");
-        let (extra, content) = instance.certificates;
         write(&files.join("etc/postfix/main.cf"), instance.main_cf)?;
         write(&files.join("etc/postfix/master.cf"), instance.master_cf)?;
-        write(&files.join("etc/postfix").join(extra), content)?;
+        for (name, content) in instance.files {
+            write(&files.join("etc/postfix").join(name), content)?;
+        }
         write(&files.join("etc/resolv.conf"), "nameserver 127.0.0.1\noptions edns0 trust-ad\n")?;
-        let scratch = folder.join("scratch");
-        fs::create_dir_all(&scratch).map_err(LabError::io(scratch.display().to_string()))?;
-        let places = [tree, &files, &scratch].map(|path| path.display().to_string());
+        let (scratch, shared) = (folder.join("scratch"), folder.join("shared"));
+        for folder in [&scratch, &shared] {
+            fs::create_dir_all(folder).map_err(LabError::io(folder.display().to_string()))?;
+        }
+        let places = [tree, &files, &scratch, &shared].map(|path| path.display().to_string());
         let isolated =
             ["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", START, "start.sh"];
-        let arguments = [&isolated[..], &[&places[0], &places[1], &places[2]]].concat();
+        let places: Vec<&str> = places.iter().map(String::as_str).collect();
+        let arguments = [&isolated[..], &places].concat();
         let daemon = Daemon::start(namespace, "unshare", &arguments)?;
         daemon.log.wait_for_text("daemon started", deadline)?;
         let inside = only_child(daemon.pid())?;
@@ -113,9 +117,14 @@ impl Postfix {
 
     /// A path below the queue folder, as seen from outside.
     pub fn queue_folder(&self, name: &str) -> PathBuf {
+        self.file("var/spool/postfix").join(name)
+    }
+
+    /// A path in the place of the instance, given without its first `/`, as seen from outside.
+    pub fn file(&self, path: &str) -> PathBuf {
         let root = self.root.strip_prefix("/").unwrap_or(&self.root);
         let outside = Path::new("/proc").join(self.inside.to_string()).join("root");
-        outside.join(root).join("var/spool/postfix").join(name)
+        outside.join(root).join(path)
     }
 
     /// What a person types for a shell in the place of the instance.
@@ -124,8 +133,9 @@ impl Postfix {
         format!("nsenter --target {target} --mount --net --pid chroot {} sh", self.root.display())
     }
 
-    /// A command that runs in the place of the instance.
-    fn tool(&self, program: &str) -> Command {
+    /// A command that runs in the place of the instance, with the same files, network and resolver.
+    /// It is ended after half a minute.
+    pub fn tool(&self, program: &str) -> Command {
         let mut command = Command::new("timeout");
         let target = self.inside.to_string();
         command.args([

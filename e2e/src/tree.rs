@@ -1,9 +1,11 @@
-//! A Debian 13 tree with Postfix 3.10 and its TLSRPT library.
+//! A Debian 13 tree with Postfix 3.10 and its TLSRPT library, and with the programs that check what
+//! the gate does: OpenDKIM, rspamd, Amavis.
 //!
 //! Debian 12 has Postfix 3.7, which knows nothing of TLSRPT. So the lab runs Postfix from a tree
-//! that `debootstrap` makes once (half a minute to two minutes, 300 MB) and that all later runs
-//! share. The folder's name has a hash of the list of packages: another list, another tree. It
-//! gets that name as the last step, so a tree that was left half-made is not taken for a whole one.
+//! that `mmdebstrap` makes once (one to three minutes, 350 MB) and that all later runs share.
+//! Nothing in it is started by being installed. The folder's name has a hash of the list of
+//! packages: another list, another tree. It gets that name as the last step, so a tree that was left
+//! half-made is not taken for a whole one.
 
 use crate::command::run;
 use crate::error::LabError;
@@ -13,7 +15,8 @@ use std::fs;
 use std::path::PathBuf;
 
 const SUITE: &str = "trixie";
-const PACKAGES: &str = "postfix,libtlsrpt0,ca-certificates,openssl,iproute2";
+const PACKAGES: &str = "postfix,libtlsrpt0,ca-certificates,openssl,iproute2,\
+                        libsasl2-modules,sasl2-bin,opendkim,opendkim-tools,rspamd,amavisd-new";
 const CACHE: &str = "/var/cache/waxseal-e2e";
 
 /// The folder of the tree, whether it is there or not.
@@ -51,11 +54,11 @@ pub fn build() -> Result<PathBuf, LabError> {
     if partial.exists() {
         fs::remove_dir_all(&partial).map_err(LabError::io(shown.clone()))?;
     }
-    fs::create_dir_all(&partial).map_err(LabError::io(shown.clone()))?;
+    if let Some(cache) = partial.parent() {
+        fs::create_dir_all(cache).map_err(LabError::io(shown.clone()))?;
+    }
     let include = format!("--include={PACKAGES}");
-    run("debootstrap", &["--variant=minbase", &include, SUITE, &shown, &mirror()?])?;
-    let archives = partial.join("var/cache/apt/archives");
-    fs::remove_dir_all(&archives).map_err(LabError::io(archives.display().to_string()))?;
+    run("mmdebstrap", &["--quiet", "--variant=minbase", &include, SUITE, &shown, &mirror()?])?;
     fs::rename(&partial, &tree).map_err(LabError::io(tree.display().to_string()))?;
     Ok(tree)
 }

@@ -1,0 +1,214 @@
+//! A mail server with the gate in front of it, and a small world that sends mail to it.
+//!
+//! ```text
+//!   strangers 10.8.0.0/16 ──┐                      ┌── Waxseal: milter, API
+//!                           ├── SMTP ── Postfix ───┤        │ DNS
+//!  colleagues 10.7.1.0/24 ──┘  10.7.0.25   │       └── Unbound ── Knot: one signed zone
+//!                                          │
+//!                                     mailboxes
+//! ```
+//!
+//! All of it stands in one network namespace in which every address below 10.0.0.0/8 is local, so a
+//! letter can come from wherever its case wants it to. Reading order: [`world`](self::world) (who
+//! is who), [`smtp`] (how letters are sent), [`signature`] (how they are signed), this file (the
+//! servers), then `tests/gate` (the run).
+
+pub mod mailbox;
+pub mod peers;
+pub mod signature;
+pub mod smtp;
+pub mod verdict;
+pub mod world;
+pub mod zone;
+
+use crate::certificates::{Authority, Validity};
+use crate::daemon::{Daemon, Log};
+use crate::error::LabError;
+use crate::lab::{empty_folder, lock, write};
+use crate::name_servers::resolver;
+use crate::namespace::{Namespace, remove_leftovers};
+use crate::postfix::{Instance, Postfix};
+use crate::{packages, tree, waxseal};
+use smtp::{Client, Envelope, Reply};
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+use zone::{SILENT, World};
+
+/// Where Postfix listens.
+pub const MAIL_SERVER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 25);
+
+/// Its ports: what differs is said in `postfix/gate.master.cf`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// The usual one: the milter by TCP.
+    Smtp = 25,
+    /// The milter by a unix socket.
+    UnixMilter = 26,
+    /// Postfix as it was before 3.9: a bare LF ends a line.
+    BareLf = 27,
+}
+
+/// The servers, running. They end in the order of the fields.
+pub struct GateLab {
+    /// The program under test.
+    pub waxseal: Option<Daemon>,
+    /// The mail server.
+    pub postfix: Postfix,
+    _resolver: Daemon,
+    /// The DNS.
+    pub world: World,
+    /// Takes questions to the silent name server, and says nothing.
+    _silent: UdpSocket,
+    /// The machine.
+    pub namespace: Namespace,
+    /// Where the files of this run are.
+    pub folder: PathBuf,
+    binary: PathBuf,
+    deadline: Instant,
+    _lock: File,
+}
+
+const MAIN_CF: &str = include_str!("../postfix/gate.main.cf");
+const MASTER_CF: &str = include_str!("../postfix/gate.master.cf");
+const SASL: &str = "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN\n";
+
+impl GateLab {
+    /// Builds everything but Waxseal: a DNS with these records, and a waxseal.toml that knows these
+    /// local verdicts.
+    pub fn build(
+        records: Vec<String>,
+        local_verdicts: &str,
+        deadline: Instant,
+    ) -> Result<Self, LabError> {
+        packages::require()?;
+        let tree = tree::require()?;
+        let lock = lock()?;
+        remove_leftovers()?;
+        let folder = empty_folder("gate")?;
+        let namespace = Namespace::create("gate")?;
+        namespace.ip(&["route", "add", "local", "10.0.0.0/8", "dev", "lo"])?;
+
+        let world = World::start(&namespace, &folder.join("dns"), records, deadline)?;
+        let silent = namespace.within(|| {
+            UdpSocket::bind((SILENT, 53)).map_err(LabError::io("the silent name server"))
+        })?;
+        let resolver_folder = folder.join("resolver");
+        let resolver = resolver(&namespace, &resolver_folder, &world.trust_anchor, deadline)?;
+
+        let authority = Authority::create()?;
+        let identity = authority.issue(&["mx.ours.test".to_owned()], Validity::Always)?;
+        let (chain, ca) = (identity.key_and_chain_pem(), authority.pem());
+        let files = [
+            ("mx.pem", &*chain),
+            ("ca.pem", &ca),
+            ("sasl/smtpd.conf", SASL),
+        ];
+        let instance = Instance { main_cf: MAIN_CF, master_cf: MASTER_CF, files: &files };
+        let place = folder.join("postfix");
+        let postfix = Postfix::start(&namespace, &tree, &place, &instance, deadline)?;
+        write(&folder.join("local.toml"), local_verdicts)?;
+        write(&folder.join("waxseal.toml"), &config(&folder))?;
+        let binary = waxseal::binary()?;
+        Ok(Self {
+            waxseal: None,
+            postfix,
+            _resolver: resolver,
+            world,
+            _silent: silent,
+            namespace,
+            folder,
+            binary,
+            deadline,
+            _lock: lock,
+        })
+    }
+
+    /// Starts Waxseal, and waits until it takes connections; its state lies in the same folder each
+    /// time.
+    pub fn start_waxseal(&mut self) -> Result<(), LabError> {
+        let (program, config) = (self.binary.display().to_string(), self.config_file());
+        let arguments = ["serve", "--config", &config];
+        let daemon = Daemon::start(&self.namespace, &program, &arguments)?;
+        daemon.log.wait_for_text("127.0.0.1:8644", self.deadline)?;
+        self.waxseal = Some(daemon);
+        Ok(())
+    }
+
+    /// What Waxseal has printed.
+    pub fn log(&self) -> Log {
+        self.waxseal.as_ref().map(|daemon| daemon.log.clone()).unwrap_or_default()
+    }
+
+    /// A verb of Waxseal, run inside with the configuration of the daemon.
+    pub fn waxseal_command(&self, verb: &[&str]) -> Command {
+        let mut command = self.namespace.command(&self.binary.display().to_string());
+        command.args(verb);
+        command
+    }
+
+    /// The file with the settings.
+    pub fn config_file(&self) -> String {
+        self.folder.join("waxseal.toml").display().to_string()
+    }
+
+    /// The folder with keys and other things that outlive the program.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// Until when the run must be over.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Connects as a client at `from`.
+    pub fn connect(&self, from: Ipv4Addr, port: Port) -> Result<Client, LabError> {
+        let to = SocketAddrV4::new(MAIL_SERVER, port as u16);
+        self.namespace.within(|| Client::connect(from, to))
+    }
+
+    /// Hands over one letter.
+    pub fn hand_over(
+        &self,
+        from: Ipv4Addr,
+        envelope: &Envelope<'_>,
+        letter: &[u8],
+    ) -> Result<Reply, LabError> {
+        let mut client = self.connect(from, Port::Smtp)?;
+        client.letter(envelope, letter).map_err(LabError::io("handing over a letter"))
+    }
+}
+
+/// What an operator would write.
+fn config(folder: &Path) -> String {
+    let place = |name: &str| folder.join(name).display().to_string();
+    let (state, local, milter, api) =
+        (place("state"), place("local.toml"), place("postfix/shared/milter"), place("api"));
+    format!(
+        r#"state_dir = "{state}"
+[dns]
+resolver = "127.0.0.1:53"
+[socketmap]
+listen = []
+[http]
+api = ["unix:{api}"]
+[gate]
+listen = ["127.0.0.1:8644", "unix:{milter}"]
+unix_mode = "0666"
+networks = ["127.0.0.0/8", "10.7.1.0/24"]
+help = "see https://ours.test/mail"
+[verdict]
+local = "{local}"
+[log]
+level = "info"
+"#
+    )
+}
+
+/// Reads a file that must be there.
+pub fn read(path: &Path) -> Result<Vec<u8>, LabError> {
+    fs::read(path).map_err(LabError::io(path.display().to_string()))
+}
