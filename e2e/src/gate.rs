@@ -101,11 +101,7 @@ impl GateLab {
         let authority = Authority::create()?;
         let identity = authority.issue(&["mx.ours.test".to_owned()], Validity::Always)?;
         let (chain, ca) = (identity.key_and_chain_pem(), authority.pem());
-        let files = [
-            ("mx.pem", &*chain),
-            ("ca.pem", &ca),
-            ("sasl/smtpd.conf", SASL),
-        ];
+        let files = [("mx.pem", &*chain), ("ca.pem", &ca), ("sasl/smtpd.conf", SASL)];
         let instance = Instance { main_cf: MAIN_CF, master_cf: MASTER_CF, files: &files };
         let place = folder.join("postfix");
         let postfix = Postfix::start(&namespace, &tree, &place, &instance, deadline)?;
