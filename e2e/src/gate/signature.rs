@@ -57,7 +57,7 @@ impl LabKey {
         for name in fields.split(':') {
             // RFC 6376 §5.4.2: of several fields of one name the last comes first.
             let is_named = |field: &&[u8]| field_name(field).eq_ignore_ascii_case(name.as_bytes());
-            if let Some(at) = left.iter().rposition(|field| is_named(field)) {
+            if let Some(at) = left.iter().rposition(is_named) {
                 hash.update(left.remove(at));
             }
         }
