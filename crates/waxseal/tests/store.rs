@@ -224,9 +224,12 @@ async fn left_after(folder: &Path, damage: impl FnOnce(&mut [u8])) -> u64 {
 #[tokio::test]
 async fn a_damaged_page_costs_its_own_rows_and_the_copy_brings_them_back() {
     let folder = with_many(0).await;
+    // A leaf with rows on it, as its first octet says: pages above hold hundreds together.
     let middle = |octets: &mut [u8]| {
-        let page = octets.len() / 2 / 4096 * 4096;
-        octets[page..page + 4096].fill(0xaa);
+        let half = octets.len() / 2 / 4096;
+        let has_rows =
+            |page: &&mut [u8]| page[0] == 0x0a && page.windows(5).any(|octets| octets == b"STSv1");
+        octets.chunks_mut(4096).skip(half).find(has_rows).unwrap().fill(0xaa);
     };
     // Rows before the page are found from the front, those behind it from the back.
     let left = left_after(folder.path(), middle).await;

@@ -162,7 +162,7 @@ mod tests {
     fn what_cannot_be_used_is_told() {
         let said = child("smtp", TcpListener::bind("127.0.0.1:0").unwrap());
         let expected = "LISTEN_FDS: socket 1 of systemd: expected FileDescriptorName= socketmap, \
-                        http, api or line, found \"smtp\"\n";
+                        http, api, line or milter, found \"smtp\"\n";
         assert!(said.contains(expected), "{said}");
         let said = child("http", tempfile::tempfile().unwrap());
         let expected = "LISTEN_FDS: socket 1 of systemd: expected a stream socket, of TCP or \

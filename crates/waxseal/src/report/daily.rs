@@ -96,29 +96,29 @@ impl Reporter {
         }
     }
 
-    /// Closes or postpones a day of one domain.
+    /// Closes or postpones a day of one domain; `None` if it stays open.
     async fn finish_day(
         &self,
         open: OpenDay,
         now: UnixTime,
     ) -> Result<Option<Outcome>, StoreError> {
         if !is_due(&open) {
-            return self.close(&open, Outcome::NoReason, Vec::new()).await.map(Some);
+            return self.close(&open, Outcome::NoReason, Vec::new()).await;
         }
         let addresses = match destination(&self.observer, &open, now).await {
             Destination::Addresses(addresses) => addresses,
             Destination::Nowhere(outcome) => {
-                return self.close(&open, outcome, Vec::new()).await.map(Some);
+                return self.close(&open, outcome, Vec::new()).await;
             }
             Destination::Wait => return self.postpone(&open, now).await.map(|()| None),
         };
         match self.letters(&open, addresses, now).await? {
-            Ok(letters) => self.close(&open, Outcome::Reported, letters).await.map(Some),
+            Ok(letters) => self.close(&open, Outcome::Reported, letters).await,
             Err(error) => {
                 tracing::error!(domain = %open.domain, "reports: no report was made: {error}");
                 match may_wait(&open, now) {
                     true => self.postpone(&open, now).await.map(|()| None),
-                    false => self.close(&open, Outcome::NotMade, Vec::new()).await.map(Some),
+                    false => self.close(&open, Outcome::NotMade, Vec::new()).await,
                 }
             }
         }
@@ -130,25 +130,26 @@ impl Reporter {
         self.store.postpone(open.day, open.domain.clone(), next_look).await
     }
 
+    /// `None` if it is not as it was read: another process was faster, or something was added. Then
+    /// it is as if we had not looked at it.
     async fn close(
         &self,
         open: &OpenDay,
         outcome: Outcome,
         letters: Vec<NewLetter>,
-    ) -> Result<Outcome, StoreError> {
-        let (day, domain) = (open.day, open.domain.clone());
+    ) -> Result<Option<Outcome>, StoreError> {
         let suppressed = letters.iter().filter(|letter| letter.first_try.is_none()).count();
-        // Another process may have been faster; then ours are none.
-        if self.store.close_day(day, domain, outcome.as_str(), letters).await? {
-            let count = match outcome {
-                Outcome::Reported => ReportCount::Made,
-                _ => ReportCount::NotMade,
-            };
-            self.counters.add(count, 1);
-            self.counters.add(ReportCount::Suppressed, u64::try_from(suppressed).unwrap_or(0));
-            tracing::debug!(domain = %open.domain, "reports: {}", outcome.as_str());
+        if !self.store.close_day(open.clone(), outcome.as_str(), letters).await? {
+            return Ok(None);
         }
-        Ok(outcome)
+        let count = match outcome {
+            Outcome::Reported => ReportCount::Made,
+            _ => ReportCount::NotMade,
+        };
+        self.counters.add(count, 1);
+        self.counters.add(ReportCount::Suppressed, u64::try_from(suppressed).unwrap_or(0));
+        tracing::debug!(domain = %open.domain, "reports: {}", outcome.as_str());
+        Ok(Some(outcome))
     }
 
     /// One letter for each address. Those that refuse reports get none; that is noted.

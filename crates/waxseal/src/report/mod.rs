@@ -279,6 +279,7 @@ impl Reporter {
             record: String::new(),
             triggers: 0,
             strangers: 0,
+            changes: 0,
             last_good: None,
         };
         match letter::fewer_rows(&open, rows) {

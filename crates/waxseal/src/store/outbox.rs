@@ -289,7 +289,8 @@ pub(super) fn suppress(
 ) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT OR REPLACE INTO outbox_suppressed VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![address, to_column(suppression.until), suppression.times, reason])?;
-    let sql = "UPDATE outbox SET state = 'suppressed', ended = ?2, last_error = ?3 \
+    let sql = "UPDATE outbox SET state = 'suppressed', ended = ?2, last_error = ?3, \
+               message = CASE kind WHEN 'dmarc-failure' THEN x'' ELSE message END \
                WHERE recipient = ?1 AND state = 'queued'";
     db.prepare_cached(sql)?.execute(params![address, to_column(now), reason])?;
     Ok(())

@@ -67,15 +67,14 @@ impl Store {
     }
 
     /// Closes a day and puts its letters into the outbox, all or nothing. Returns whether it was
-    /// open; if it was not, nothing changes.
+    /// open, and as it was when it was read; if not, nothing changes.
     pub async fn close_day(
         &self,
-        day: u32,
-        domain: DomainName,
+        open: OpenDay,
         outcome: &'static str,
         letters: Vec<NewLetter>,
     ) -> Result<bool, StoreError> {
-        self.writer.run(move |db| reports::close(db, day, &domain, outcome, &letters)).await
+        self.writer.run(move |db| reports::close(db, &open, outcome, &letters)).await
     }
 
     /// Puts a letter into the outbox.

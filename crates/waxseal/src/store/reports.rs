@@ -75,6 +75,8 @@ pub struct OpenDay {
     pub triggers: u64,
     /// Messages that are one if the domain has ever sent anything good.
     pub strangers: u64,
+    /// How many times something was added.
+    pub changes: i64,
     /// When the domain last sent something good, if that is remembered.
     pub last_good: Option<UnixTime>,
 }
@@ -194,14 +196,14 @@ fn update_domain(
     let (at, strangers) = (to_column(*policy_at), count(*strangers));
     if place.is_new {
         let sql = "INSERT INTO report_domain (day, domain, policy, policy_at, record, rows, \
-                   triggers, strangers, next_look) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)";
+                   triggers, strangers, changes, next_look) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0)";
         let values =
             params![place.day, domain.as_str(), policy, at, record, rows, triggers, strangers];
         db.prepare_cached(sql)?.execute(values)?;
         return Ok(());
     }
     let sql = "UPDATE report_domain SET rows = ?3, triggers = triggers + ?4, \
-               strangers = strangers + ?5 WHERE day = ?1 AND domain = ?2";
+               strangers = strangers + ?5, changes = changes + 1 WHERE day = ?1 AND domain = ?2";
     db.prepare_cached(sql)?.execute(params![
         place.day,
         domain.as_str(),
@@ -262,7 +264,7 @@ pub(super) fn open_domains(db: &Connection, day: u32) -> rusqlite::Result<Vec<Op
 }
 
 const OPEN_DAY: &str = "day, report_domain.domain, policy, policy_at, record, triggers, \
-                        strangers, last_good FROM report_domain \
+                        strangers, changes, last_good FROM report_domain \
                         LEFT JOIN report_contact USING (domain)";
 
 /// `None` if the domain is none: such a row can only have been put there by somebody else.
@@ -276,7 +278,8 @@ fn read_open_day(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<OpenDay>> {
         record: row.get(4)?,
         triggers: from_column(row.get(5)?).0,
         strangers: from_column(row.get(6)?).0,
-        last_good: row.get::<_, Option<i64>>(7)?.map(from_column),
+        changes: row.get(7)?,
+        last_good: row.get::<_, Option<i64>>(8)?.map(from_column),
     }))
 }
 
@@ -351,20 +354,22 @@ pub(super) fn postpone(
 }
 
 /// Closes a day: its rows go, and its letters, if there are any, come into the outbox. Returns
-/// whether it was open; if it was not, nothing changes, so that a report is made once.
+/// whether it was open and as it was when it was read; if not, nothing changes, so that a report is
+/// made once and nothing is lost.
 pub(super) fn close(
     db: &Connection,
-    day: u32,
-    domain: &DomainName,
+    open: &OpenDay,
     outcome: &str,
     letters: &[NewLetter],
 ) -> rusqlite::Result<bool> {
+    let OpenDay { day, domain, changes, .. } = open;
     let key = params![day, domain.as_str()];
-    let sql = "UPDATE report_domain SET outcome = ?3 \
-               WHERE day = ?1 AND domain = ?2 AND outcome IS NULL RETURNING rows";
+    // What is closed is only remembered, so its texts can go.
+    let sql = "UPDATE report_domain SET outcome = ?3, policy = '', record = '' \
+               WHERE day = ?1 AND domain = ?2 AND outcome IS NULL AND changes = ?4 RETURNING rows";
     let rows: Option<i64> = db
         .prepare_cached(sql)?
-        .query_row(params![day, domain.as_str(), outcome], |row| row.get(0))
+        .query_row(params![day, domain.as_str(), outcome, changes], |row| row.get(0))
         .optional()?;
     let Some(rows) = rows else { return Ok(false) };
     db.prepare_cached("DELETE FROM report_row WHERE day = ?1 AND domain = ?2")?.execute(key)?;

@@ -4,6 +4,7 @@ use sender_auth::dmarc::DmarcResult;
 use sender_auth::report::guard::Outcome;
 use waxseal::report::ReportCount;
 use waxseal::sender::Clock;
+use waxseal::store::{CountedRow, DayCounts, DomainBounds};
 
 use crate::dns::Dns;
 use crate::node::{
@@ -280,4 +281,60 @@ async fn a_damaged_file_costs_little() {
     assert!(matches!(note, Some(waxseal::store::OpenNote::Mended { .. })));
     let left = store.open_days(20_833, at(DAY), 0, 1000).await.unwrap().len();
     assert!((150..=300).contains(&left), "{left}");
+}
+
+fn counts(domain: &str, triggers: u64) -> DayCounts {
+    DayCounts {
+        day: 20_833,
+        domain: name(domain),
+        policy: format!("p1 {domain} none - - r r treewalk - n"),
+        policy_at: NOW,
+        record: format!("v=DMARC1; p=none; rua=mailto:rua@{domain}"),
+        strangers: 1 - triggers,
+        rows: vec![CountedRow {
+            line: format!("r1 exact 192.0.2.1 {domain} - - none fail fail - - -"),
+            messages: 1,
+            triggers,
+        }],
+    }
+}
+
+/// Names can be made up without end; those of strangers must not crowd out others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_has_so_many_domains_and_no_more() {
+    let dns = Dns::start();
+    let node = Node::new("us.test", &dns);
+    let bounds = DomainBounds { all: 6, strangers: 3 };
+    let add = async |domain: &str, triggers| {
+        let added = node.store.add_counts(vec![counts(domain, triggers)], bounds, 100).await;
+        added.unwrap().dropped
+    };
+    let mut dropped = 0;
+    for number in 0..10 {
+        dropped += add(&format!("stranger{number}.test"), 0).await;
+    }
+    assert_eq!(dropped, 7);
+    for number in 0..10 {
+        dropped += add(&format!("friend{number}.test"), 1).await;
+    }
+    assert_eq!(dropped, 14);
+    assert_eq!(add("stranger0.test", 0).await + add("friend0.test", 1).await, 0);
+}
+
+/// Something is added to a day while its report is made: it is made again, with all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_while_a_report_is_made_is_in_it() {
+    let dns = Dns::start();
+    let node = Node::new("us.test", &dns);
+    let bounds = DomainBounds { all: 6, strangers: 3 };
+    let add = async || node.store.add_counts(vec![counts("a.test", 1)], bounds, 100).await.unwrap();
+    add().await;
+    let read = async || node.store.open_days(20_833, at(DAY), 0, 10).await.unwrap().remove(0);
+    let before = read().await;
+    add().await;
+    assert!(!node.store.close_day(before, "reported", vec![]).await.unwrap());
+    let now = read().await;
+    assert_eq!(now.triggers, 2);
+    assert!(node.store.close_day(now.clone(), "reported", vec![]).await.unwrap());
+    assert!(!node.store.close_day(now, "reported", vec![]).await.unwrap());
 }

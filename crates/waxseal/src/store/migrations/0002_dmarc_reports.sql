@@ -19,6 +19,7 @@ CREATE TABLE report_domain (
     rows      BIGINT NOT NULL,
     triggers  BIGINT NOT NULL, -- messages that are a reason to make a report
     strangers BIGINT NOT NULL, -- messages that are one if the domain has ever sent anything good
+    changes   BIGINT NOT NULL, -- how many times something was added
     next_look BIGINT NOT NULL, -- when to ask the DNS again after it has failed
     PRIMARY KEY (day, domain)
 ) WITHOUT ROWID;
