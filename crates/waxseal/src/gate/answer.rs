@@ -3,7 +3,7 @@
 
 use sender_auth::Authentication;
 
-use super::decide::{Action, Decision, Reason};
+use super::decide::{Action, Asked, Decision, Reason};
 use super::milter::Refusal;
 use super::milter::refusal::MAX_LINE_OCTETS;
 
@@ -59,9 +59,14 @@ fn what(decision: &Decision, authentication: &Authentication) -> String {
             None => "The message has no author that can be read".to_owned(),
         },
         Reason::SeveralAuthors => format!("The message has authors in several domains: {domains}"),
-        Reason::Asked(_) => format!(
+        Reason::Asked(asked) => format!(
             "DMARC: this message says that it is from {domains}, and neither SPF nor DKIM confirms \
-             it; the owner of that domain asks for its refusal"
+             it{}",
+            match asked {
+                Asked::Nothing => "",
+                Asked::Quarantine => "; the owner of that domain asks for its quarantine",
+                Asked::Reject => "; the owner of that domain asks for its refusal",
+            }
         ),
         Reason::SpfFail => format!(
             "SPF: this address must not send mail for {}",
@@ -94,7 +99,8 @@ fn checks(decision: &Decision, authentication: &Authentication) -> impl Iterator
             .take(3)
             .map(|one| {
                 let domain = one.domain.as_ref().map_or("?", |domain| domain.as_str());
-                format!("DKIM: {}: {domain}: {}", one.result().as_str(), one.reason)
+                let testing = if one.testing { ", by a key that its owner only tests" } else { "" };
+                format!("DKIM: {}: {domain}: {}{testing}", one.result().as_str(), one.reason)
             })
             .collect(),
     };
