@@ -4,7 +4,7 @@
 use sender_auth::dkim::{self, KeyFailure};
 use sender_auth::{Authentication, spf};
 
-use super::decide::{Action, Decision, Reason};
+use super::decide::{Action, Asked, Decision, Reason};
 use super::milter::Refusal;
 use super::milter::refusal::MAX_LINE_OCTETS;
 
@@ -60,9 +60,14 @@ fn what(decision: &Decision, authentication: &Authentication) -> String {
             None => "The message has no author that can be read".to_owned(),
         },
         Reason::SeveralAuthors => format!("The message has authors in several domains: {domains}"),
-        Reason::Asked(_) => format!(
+        Reason::Asked(asked) => format!(
             "DMARC: this message says that it is from {domains}, and neither SPF nor DKIM confirms \
-             it; the owner of that domain asks for its refusal"
+             it{}",
+            match asked {
+                Asked::Nothing => "",
+                Asked::Quarantine => "; the owner of that domain asks for its quarantine",
+                Asked::Reject => "; the owner of that domain asks for its refusal",
+            }
         ),
         Reason::SpfFail => format!(
             "SPF: this address must not send mail for {}",
@@ -108,7 +113,8 @@ fn checks(decision: &Decision, authentication: &Authentication) -> Vec<String> {
             dkim::Reason::Key(KeyFailure::Dns(_)) => "the key could not be looked up".to_owned(),
             reason => reason.to_string(),
         };
-        lines.push(format!("DKIM: {} for {domain}: {reason}", result.as_str()));
+        let testing = if signature.testing { ", by a key that its owner only tests" } else { "" };
+        lines.push(format!("DKIM: {} for {domain}: {reason}{testing}", result.as_str()));
     }
     lines
 }
