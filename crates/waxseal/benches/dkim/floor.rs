@@ -42,11 +42,14 @@ impl Floor {
     }
 }
 
+/// What was verified: key, message and signature.
+type Verified = (ParsedPublicKey, Vec<u8>, Vec<u8>);
+
 /// Does what it is asked to do, and writes it down.
 #[derive(Default)]
 struct Recorder {
     hashed: Rc<RefCell<Vec<Vec<u8>>>>,
-    verified: RefCell<Option<(ParsedPublicKey, Vec<u8>, Vec<u8>)>>,
+    verified: RefCell<Option<Verified>>,
 }
 
 impl Recorder {
