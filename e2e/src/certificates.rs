@@ -6,7 +6,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData,
     date_time_ymd,
 };
-use rustls::ServerConfig;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -63,7 +63,40 @@ impl Authority {
     }
 }
 
+/// Whether a TLS client shows who it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Shows<'i> {
+    /// It does not.
+    Nothing,
+    /// It shows this certificate.
+    Certificate(&'i Identity),
+}
+
+impl Authority {
+    /// The configuration of a TLS client that trusts this authority.
+    pub fn client_config(&self, shows: Shows<'_>) -> Result<Arc<ClientConfig>, LabError> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).map_err(LabError::Tls)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(LabError::Tls)?
+            .with_root_certificates(roots);
+        let config = match shows {
+            Shows::Nothing => builder.with_no_client_auth(),
+            Shows::Certificate(identity) => builder
+                .with_client_auth_cert(identity.chain.clone(), identity.private_key())
+                .map_err(LabError::Tls)?,
+        };
+        Ok(Arc::new(config))
+    }
+}
+
 impl Identity {
+    fn private_key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()))
+    }
+
     /// A certificate for `names` that no authority has seen.
     pub fn self_signed(names: &[String]) -> Result<Self, LabError> {
         let key = KeyPair::generate().map_err(refused)?;
@@ -84,13 +117,12 @@ impl Identity {
 
     /// The configuration of a TLS server that shows this certificate.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, LabError> {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions =
             ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = versions
             .and_then(|builder| {
-                builder.with_no_client_auth().with_single_cert(self.chain.clone(), key)
+                builder.with_no_client_auth().with_single_cert(self.chain.clone(), self.private_key())
             })
             .map_err(LabError::Tls)?;
         Ok(Arc::new(config))

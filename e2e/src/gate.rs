@@ -21,7 +21,7 @@ pub mod verdict;
 pub mod world;
 pub mod zone;
 
-use crate::certificates::{Authority, Validity};
+use crate::certificates::{Authority, Shows, Validity};
 use crate::daemon::{Daemon, Log};
 use crate::error::LabError;
 use crate::lab::{empty_folder, lock, write};
@@ -34,7 +34,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use zone::{SILENT, World};
 
 /// Where Postfix listens.
@@ -60,8 +60,10 @@ pub struct GateLab {
     _resolver: Daemon,
     /// The DNS.
     pub world: World,
-    /// Takes questions to the silent name server, and says nothing.
-    _silent: UdpSocket,
+    /// Gets the questions to the silent name server.
+    silent: UdpSocket,
+    /// Whoever Postfix believes about the names of clients.
+    pub authority: Authority,
     /// The machine.
     pub namespace: Namespace,
     /// Where the files of this run are.
@@ -113,7 +115,8 @@ impl GateLab {
             postfix,
             _resolver: resolver,
             world,
-            _silent: silent,
+            silent,
+            authority,
             namespace,
             folder,
             binary,
@@ -158,6 +161,30 @@ impl GateLab {
     /// Until when the run must be over.
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Waits until somebody asks the silent name server for a name with this label.
+    pub fn wait_for_question(&self, label: &str) -> Result<(), LabError> {
+        let mut question = [0; 1500];
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let left = left.max(Duration::from_millis(1));
+            let asked = self.silent.set_read_timeout(Some(left));
+            let asked = asked.and_then(|()| self.silent.recv(&mut question));
+            let length = asked.map_err(LabError::io(format!("waiting for a question for {label}")))?;
+            let named = [&[u8::try_from(label.len()).unwrap_or(0)], label.as_bytes()].concat();
+            let question = question[..length].to_ascii_lowercase();
+            if question.windows(named.len()).any(|found| found == named) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Connects as a client at `from` that speaks TLS.
+    pub fn connect_with_tls(&self, from: Ipv4Addr, shows: Shows<'_>) -> Result<Client, LabError> {
+        let config = self.authority.client_config(shows)?;
+        let to = SocketAddrV4::new(MAIL_SERVER, Port::Smtp as u16);
+        self.namespace.within(|| Client::connect_with_tls(from, to, "mx.ours.test", config))
     }
 
     /// Connects as a client at `from`.

@@ -6,7 +6,10 @@
 use crate::error::LabError;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longer than anything that a healthy server does: Waxseal's own deadline is 30 s.
@@ -14,8 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection to a mail server.
 pub struct Client {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Box<dyn Stream>>,
 }
+
+/// A TCP connection, with TLS or without.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
 
 /// What the server said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +49,32 @@ impl Client {
     /// Connects from `from` to `to`, and takes the greeting. Call it inside the namespace.
     pub fn connect(from: Ipv4Addr, to: SocketAddrV4) -> Result<Self, LabError> {
         let open = || -> io::Result<Self> {
-            let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
-            bind(&socket, &SocketAddrV4::new(from, 0))?;
-            connect(&socket, &to)?;
-            let stream = TcpStream::from(socket);
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            stream.set_nodelay(true)?;
-            let mut client = Self { reader: BufReader::new(stream) };
+            let stream = tcp(from, to)?;
+            let mut client = Self { reader: BufReader::new(Box::new(stream)) };
             client.reply()?;
             Ok(client)
+        };
+        open().map_err(LabError::io(format!("connecting from {from} to {to}")))
+    }
+
+    /// Connects, and goes on in TLS after `STARTTLS`, as a client of `config`.
+    pub fn connect_with_tls(
+        from: Ipv4Addr,
+        to: SocketAddrV4,
+        server: &str,
+        config: Arc<ClientConfig>,
+    ) -> Result<Self, LabError> {
+        let name = ServerName::try_from(server.to_owned());
+        let name = name.map_err(|error| LabError::Unsupported(error.to_string()))?;
+        let connection = ClientConnection::new(config, name).map_err(LabError::Tls)?;
+        let open = || -> io::Result<Self> {
+            let stream = tcp(from, to)?;
+            let mut plain = Self { reader: BufReader::new(Box::new(stream.try_clone()?)) };
+            plain.reply()?;
+            plain.ask("EHLO client.test")?;
+            plain.ask("STARTTLS")?;
+            let secure = StreamOwned::new(connection, stream);
+            Ok(Self { reader: BufReader::new(Box::new(secure)) })
         };
         open().map_err(LabError::io(format!("connecting from {from} to {to}")))
     }
@@ -63,7 +87,8 @@ impl Client {
 
     /// Sends octets as they are.
     pub fn send(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.reader.get_mut().write_all(octets)
+        self.reader.get_mut().write_all(octets)?;
+        self.reader.get_mut().flush()
     }
 
     /// Takes one answer.
@@ -112,18 +137,17 @@ impl Client {
         }
         Ok(None)
     }
+}
 
-    /// The stream below, for whoever has to do more with it, such as TLS.
-    pub fn into_stream(self) -> TcpStream {
-        self.reader.into_inner()
-    }
-
-    /// Takes what comes until the server closes the connection.
-    pub fn rest(&mut self) -> io::Result<String> {
-        let mut rest = Vec::new();
-        self.reader.read_to_end(&mut rest)?;
-        Ok(String::from_utf8_lossy(&rest).into_owned())
-    }
+fn tcp(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddrV4::new(from, 0))?;
+    connect(&socket, &to)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 impl Reply {

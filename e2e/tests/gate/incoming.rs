@@ -292,6 +292,11 @@ pub(crate) fn authors(key: &LabKey) -> Vec<Case> {
             "From: Author <author@strict.test>\r\nFrom: Boss <boss@ours.test>\r\n",
             refused(),
         ),
+        with_from(
+            "two-froms-spaced",
+            "From: Author <author@strict.test>\r\nFROM \t: Boss <boss@ours.test>\r\n",
+            refused(),
+        ),
         with_from("group-from", "From: undisclosed:;\r\n", refused()),
         with_from("broken-from", "From: <<<\r\n", refused()),
         with_from(

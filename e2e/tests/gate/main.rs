@@ -5,10 +5,15 @@
 //! do. `cargo test -p e2e --test gate -- forged` runs the cases whose names have that text. What
 //! the servers wrote lies in `target/e2e/gate` afterwards.
 
+mod attachments;
 mod case;
+mod connections;
+mod faults;
 mod incoming;
+mod raw;
 
 use case::{Case, Check};
+use raw::Try;
 use e2e::error::LabError;
 use e2e::gate::peers::{self, RsaKey};
 use e2e::gate::world::{self, LISTS, RELAY, STRICT};
@@ -63,7 +68,16 @@ fn run() -> Result<usize, LabError> {
     cases.extend(incoming::forged_fields(&key));
     cases.extend(incoming::characters(&key));
     cases.extend(incoming::forwarded(&lab, &key)?);
+    cases.extend(attachments::cases(&key));
     score.try_all(&lab, cases)?;
+    score.try_each(raw::tries(&lab, &key))?;
+    score.try_each(connections::tries(&lab, &key))?;
+    if score.wants("killed-while-judging") {
+        score.add("killed-while-judging", faults::killed_while_judging(&mut lab)?);
+    }
+    if score.wants("killed-mid-message") {
+        score.add("killed-mid-message", faults::killed_mid_message(&mut lab, &key)?);
+    }
 
     println!("{:.1} s in all", start.elapsed().as_secs_f32());
     println!("{} passed, {} failed", score.passed, score.failed);
@@ -95,6 +109,16 @@ impl Score {
         results.sort_by_key(|(number, _)| *number);
         for ((_, result), case) in results.drain(..).zip(&cases) {
             self.add(case.name, result?);
+        }
+        Ok(())
+    }
+
+    /// Tries one after the other.
+    fn try_each(&mut self, tries: Vec<Try<'_>>) -> Result<(), LabError> {
+        for (name, run) in tries {
+            if self.wants(name) {
+                self.add(name, run()?);
+            }
         }
         Ok(())
     }

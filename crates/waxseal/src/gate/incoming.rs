@@ -29,6 +29,9 @@ use crate::report;
 
 type Hash = <AwsLc as Crypto>::Sha256;
 
+/// The word for a rule about attachments, beside those of [`Reason`](super::decide::Reason).
+const ATTACHMENT: &str = "attachment";
+
 /// A message from outside whose body is still coming.
 pub(super) struct Incoming {
     header: Header,
@@ -184,7 +187,7 @@ impl Judged {
         queue_id: String,
     ) -> Said {
         let by_content = self.by_content(shared);
-        let verdict = self.verdict(envelope, queue_id, by_content.action);
+        let verdict = self.verdict(envelope, queue_id, &by_content);
         shared.counters.count(&verdict);
         tracing::info!(queue_id = %verdict.queue_id, "{verdict}");
         let said = match (&self.refusal(shared), by_content.action) {
@@ -248,13 +251,23 @@ impl Judged {
         rules::decide(&self.attachments, identified, &shared.settings.attachments)
     }
 
-    fn verdict(&self, envelope: &Envelope, queue_id: String, by_content: rules::Action) -> Verdict {
+    fn verdict(
+        &self,
+        envelope: &Envelope,
+        queue_id: String,
+        by_content: &rules::Decision<'_>,
+    ) -> Verdict {
         let Authentication { author, spf, dkim, arc, dmarc, .. } = &self.authentication;
-        let action = self.decision.action.max(match by_content {
+        let wanted = match by_content.action {
             rules::Action::Pass => Action::Accept,
             rules::Action::Quarantine => Action::Quarantine,
             rules::Action::Reject => Action::Reject,
-        });
+        };
+        let Decision { action, reason } = &self.decision;
+        let (action, reason, explanation) = match &by_content.cause {
+            Some(cause) if wanted > *action => (wanted, ATTACHMENT, cause.to_string()),
+            _ => (*action, reason.code(), reason.to_string()),
+        };
         let failed = dmarc.result == DmarcResult::Fail;
         let kinds = self.attachments.found.iter().map(|found| found.kind.class().as_str());
         let mut kinds: Vec<String> = kinds.map(str::to_owned).collect();
@@ -264,8 +277,8 @@ impl Judged {
             at: self.at,
             queue_id,
             action,
-            reason: self.decision.reason.code(),
-            explanation: self.decision.reason.to_string(),
+            reason,
+            explanation,
             identified: self.identified.clone(),
             author: author.domains().first().cloned(),
             spf: spf.as_ref().map_or("none", |spf| spf.mail_from.result.as_str()),
@@ -312,10 +325,7 @@ impl Judged {
             changes.extend(field(sender_auth::authres::FIELD_NAME, &told.to_value()));
         }
         if verdict.action == Action::Quarantine {
-            let reason = self.decision.reason.code();
-            let reason =
-                if self.decision.action == Action::Quarantine { reason } else { "attachment" };
-            let reason = QuarantineReason::new(&format!("waxseal: {reason}"));
+            let reason = QuarantineReason::new(&format!("waxseal: {}", verdict.reason));
             changes.extend(reason.ok().map(|reason| Change::Quarantine { reason }));
         }
         changes
@@ -338,18 +348,54 @@ fn forged(header: &Header, id: &AuthservId) -> Vec<Change> {
         .collect()
 }
 
-/// What the mail server says of the connection (Postfix MILTER_README, "tls_version", "verify").
+/// What the mail server says of the connection.
 fn tls(envelope: &Envelope) -> Tls {
-    let text = |name: &str| {
+    tls_by(|name| {
         let value = envelope.macros.value(name)?;
         let text: String = String::from_utf8_lossy(value).chars().take(200).collect();
-        Some(text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect::<String>())
+        Some(text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect())
+    })
+}
+
+/// The same by its macros. sendmail tells of any certificate, and by `verify` whether it believes it
+/// (op.me, "STARTTLS"); Postfix has no such macro, and tells only of certificates that it believes
+/// (MILTER_README, "cert_subject").
+fn tls_by(value: impl Fn(&str) -> Option<String>) -> Tls {
+    let Some(version) = value("tls_version") else { return Tls::None };
+    let is_believed = match value("verify") {
+        Some(verify) => verify == "OK",
+        None => value("v").is_some_and(|software| software.starts_with("Postfix ")),
     };
-    match (text("tls_version"), text("verify"), text("cert_subject")) {
-        (None, _, _) => Tls::None,
-        (Some(version), Some(verify), Some(subject)) if verify == "OK" => {
-            Tls::Authenticated { version, subject }
+    match value("cert_subject") {
+        Some(subject) if is_believed => Tls::Authenticated { version, subject },
+        _ => Tls::Encrypted { version },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_authenticated_if_its_certificate_is_believed() {
+        let tls = |macros: &[(&str, &str)]| {
+            let found = |name: &str| macros.iter().find(|(known, _)| *known == name);
+            tls_by(|name| found(name).map(|(_, value)| (*value).to_owned()))
+        };
+        let (version, subject) = (("tls_version", "TLSv1.3"), ("cert_subject", "mail.test"));
+        let (postfix, sendmail) = (("v", "Postfix 3.10.13"), ("v", "8.18.1"));
+        assert_eq!(tls(&[postfix]), Tls::None);
+        assert_eq!(tls(&[postfix, subject]), Tls::None);
+        for (macros, expected) in [
+            (&[postfix, version][..], "encrypted"),
+            (&[postfix, version, subject], "authenticated"),
+            (&[sendmail, version, subject], "encrypted"),
+            (&[sendmail, version, subject, ("verify", "OK")], "authenticated"),
+            (&[sendmail, version, subject, ("verify", "FAIL")], "encrypted"),
+            (&[postfix, version, subject, ("verify", "FAIL")], "encrypted"),
+            (&[sendmail, version, ("verify", "OK")], "encrypted"),
+        ] {
+            assert_eq!(tls(macros).as_str(), expected, "{macros:?}");
         }
-        (Some(version), _, _) => Tls::Encrypted { version },
     }
 }
