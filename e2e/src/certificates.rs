@@ -6,8 +6,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData,
     date_time_ymd,
 };
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -122,7 +122,9 @@ impl Identity {
             ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = versions
             .and_then(|builder| {
-                builder.with_no_client_auth().with_single_cert(self.chain.clone(), self.private_key())
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(self.chain.clone(), self.private_key())
             })
             .map_err(LabError::Tls)?;
         Ok(Arc::new(config))

@@ -171,7 +171,8 @@ impl GateLab {
             let left = left.max(Duration::from_millis(1));
             let asked = self.silent.set_read_timeout(Some(left));
             let asked = asked.and_then(|()| self.silent.recv(&mut question));
-            let length = asked.map_err(LabError::io(format!("waiting for a question for {label}")))?;
+            let length =
+                asked.map_err(LabError::io(format!("waiting for a question for {label}")))?;
             let named = [&[u8::try_from(label.len()).unwrap_or(0)], label.as_bytes()].concat();
             let question = question[..length].to_ascii_lowercase();
             if question.windows(named.len()).any(|found| found == named) {

@@ -5,9 +5,9 @@
 
 use crate::error::LabError;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-use std::io::{self, BufRead, BufReader, Read, Write};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;

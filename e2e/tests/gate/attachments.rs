@@ -33,7 +33,10 @@ pub(crate) fn cases(key: &LabKey) -> Vec<Case> {
         Case { name, from: domain.server, port: Port::Smtp, helo, mail_from, letter, expect }
     };
     let refused = || {
-        Expect::Refused(550, &["5.7.1", "attachment", "Windows program", "see https://ours.test/mail"])
+        Expect::Refused(
+            550,
+            &["5.7.1", "attachment", "Windows program", "see https://ours.test/mail"],
+        )
     };
     use Sender::{Identified, Unidentified};
     vec![
@@ -44,14 +47,24 @@ pub(crate) fn cases(key: &LabKey) -> Vec<Case> {
             "program-identified",
             "invoice.zip",
             &zipped,
-            held(&["identified=yes", "action=quarantine", "reason=attachment", "attachments=archive,executable"]),
+            held(&[
+                "identified=yes",
+                "action=quarantine",
+                "reason=attachment",
+                "attachments=archive,executable",
+            ]),
         ),
         by(
             Unidentified,
             "closed-archive",
             "invoice.zip",
             &closed,
-            held(&["identified=no", "action=quarantine", "reason=attachment", "attachments=archive,closed-archive"]),
+            held(&[
+                "identified=no",
+                "action=quarantine",
+                "reason=attachment",
+                "attachments=archive,closed-archive",
+            ]),
         ),
         by(
             Identified,

@@ -20,19 +20,19 @@ const MAY_COST: u64 = 2 * 1024;
 
 /// All of them.
 pub(crate) fn tries<'t>(lab: &'t GateLab, key: &'t LabKey) -> Vec<Try<'t>> {
-    let with_tls = |name: &'static str, shows: fn(&GateLab) -> Result<Client, LabError>, tag| -> Try<'t> {
-        (name, Box::new(move || {
-            let mut client = shows(lab)?;
-            let octets = signed(key, STRICT, &letter(STRICT, name));
-            send(lab, &mut client, name, &octets, tag)
-        }))
-    };
+    let with_tls =
+        |name: &'static str, shows: fn(&GateLab) -> Result<Client, LabError>, tag| -> Try<'t> {
+            (
+                name,
+                Box::new(move || {
+                    let mut client = shows(lab)?;
+                    let octets = signed(key, STRICT, &letter(STRICT, name));
+                    send(lab, &mut client, name, &octets, tag)
+                }),
+            )
+        };
     vec![
-        with_tls(
-            "tls",
-            |lab| lab.connect_with_tls(STRICT.server, Shows::Nothing),
-            "tls=encrypted",
-        ),
+        with_tls("tls", |lab| lab.connect_with_tls(STRICT.server, Shows::Nothing), "tls=encrypted"),
         with_tls(
             "tls-with-certificate",
             |lab| {

@@ -13,12 +13,12 @@ mod incoming;
 mod raw;
 
 use case::{Case, Check};
-use raw::Try;
 use e2e::error::LabError;
 use e2e::gate::peers::{self, RsaKey};
 use e2e::gate::world::{self, LISTS, RELAY, STRICT};
 use e2e::gate::zone::txt;
 use e2e::gate::{GateLab, peers::RSA_SELECTOR};
+use raw::Try;
 use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::sync::Mutex;

@@ -38,10 +38,13 @@ pub(crate) fn tries<'t>(lab: &'t GateLab, key: &'t LabKey) -> Vec<Try<'t>> {
         tries.push((name, Box::new(move || smuggle(lab, key, name, between, becomes))));
     }
     let mut arrives = |name: &'static str, sent: fn(&'static str) -> [Vec<u8>; 2]| {
-        tries.push((name, Box::new(move || {
-            let [sent, arrives] = sent(name);
-            as_signed(lab, key, name, &sent, &arrives)
-        })));
+        tries.push((
+            name,
+            Box::new(move || {
+                let [sent, arrives] = sent(name);
+                as_signed(lab, key, name, &sent, &arrives)
+            }),
+        ));
     };
     arrives("bare-lf", |name| body(name, b"a\nb\r\n", b"a\r\nb\r\n"));
     arrives("bare-cr", |name| body(name, b"a\rb\r\n", b"a b\r\n"));
@@ -139,7 +142,8 @@ fn is_as_signed(letter: &Letter, signed: &[u8]) -> Check {
     let expected = Letter::read(&expected);
     let verdict = letter.values(verdict::FIELD).join(" | ");
     if letter.body != expected.body {
-        let show = |octets: &[u8]| octets[octets.len().saturating_sub(200)..].escape_ascii().to_string();
+        let show =
+            |octets: &[u8]| octets[octets.len().saturating_sub(200)..].escape_ascii().to_string();
         let (found, wanted) = (show(&letter.body), show(&expected.body));
         return Err(format!("expected the body to end with {wanted}, found {found} ({verdict})"));
     }
@@ -232,7 +236,9 @@ fn chunks(lab: &GateLab, key: &LabKey) -> Result<Check, LabError> {
     let octets = signed(key, STRICT, &letter(STRICT, name));
     let mut session = Session::open(lab, STRICT.server, Port::Smtp)?;
     let client = &mut session.client;
-    for command in ["EHLO mail.strict.test", "MAIL FROM:<author@strict.test>", "RCPT TO:<chunks@ours.test>"] {
+    for command in
+        ["EHLO mail.strict.test", "MAIL FROM:<author@strict.test>", "RCPT TO:<chunks@ours.test>"]
+    {
         client.ask(command).map_err(talking)?;
     }
     let mut reply = None;
