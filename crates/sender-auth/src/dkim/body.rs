@@ -1,21 +1,19 @@
 //! The hash of a body that comes in pieces of any size and is never stored (RFC 6376 §3.4.3,
 //! §3.4.4 and §3.7).
 //!
-//! It is hashed where it lies: only where canonicalization changes something, a few octets go
-//! through a buffer.
-
-use alloc::vec::Vec;
+//! The two forms differ in what they do inside of content; what stands between content (line ends,
+//! and in `relaxed` white space) waits until more content comes, for at the end of the body it does
+//! not count.
 
 use crate::crypto::{Digest, Sha256};
 use crate::dkim::Canonicalization;
-use crate::dkim::canonical::unchanged;
+use crate::dkim::gathered::Gathered;
 
 /// The hash of a canonical body under way (§3.7): of all of it, or of the first octets only.
 #[derive(Debug)]
 pub struct BodyHash<S> {
     how: Canonicalization,
-    limit: u64,
-    canonical: Canonical<S>,
+    canonical: Gathered<S>,
     /// Line ends that count only if something comes behind them.
     line_ends: u64,
     /// White space that counts only if something comes behind it on its line.
@@ -41,8 +39,8 @@ impl<S: Sha256> BodyHash<S> {
     #[must_use]
     pub fn new(how: Canonicalization, limit: Option<u64>, sha256: S) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
-        let canonical = Canonical { sha256, left: limit, octets: 0, buffer: Vec::new() };
-        Self { how, limit, canonical, line_ends: 0, space: false, cr: false }
+        let canonical = Gathered::new(sha256, limit);
+        Self { how, canonical, line_ends: 0, space: false, cr: false }
     }
 
     /// Takes the next piece of the body, whose lines end in CRLF. A CR or LF alone is an octet as
@@ -64,9 +62,11 @@ impl<S: Sha256> BodyHash<S> {
             self.cr = true;
             rest = before;
         }
-        match self.how {
-            Canonicalization::Simple => self.add_lines(rest),
-            Canonicalization::Relaxed => self.push_relaxed(rest),
+        let rest = self.wait(rest);
+        if !rest.is_empty() {
+            let (content, behind) = rest.split_at(self.content_end(rest));
+            self.add(content);
+            self.wait(behind);
         }
     }
 
@@ -78,62 +78,51 @@ impl<S: Sha256> BodyHash<S> {
         }
         // §3.4.3: a body without octets is one CRLF. §3.4.4: it stays empty. In both, a last line
         // without CRLF gets one, and one with many keeps one.
-        let is_empty = self.canonical.octets == 0;
+        let is_empty = self.canonical.octets() == 0;
         if !is_empty || self.how == Canonicalization::Simple {
             self.canonical.add(b"\r\n");
         }
-        self.canonical.finish(self.limit)
+        self.canonical.finish()
     }
 
-    /// §3.4.4: white space at the end of a line does not count, elsewhere it is one space.
-    fn push_relaxed(&mut self, octets: &[u8]) {
+    /// Takes what counts only if content comes behind it, and returns the rest.
+    fn wait<'o>(&mut self, octets: &'o [u8]) -> &'o [u8] {
         let mut rest = octets;
-        while !rest.is_empty() {
-            let is_text = |octet: &u8| !matches!(octet, b' ' | b'\t');
-            let white = rest.iter().position(is_text).unwrap_or(rest.len());
-            let (space, text) = rest.split_at(white);
-            self.space |= !space.is_empty();
-            if let [b'\r', b'\n', behind @ ..] = text {
-                self.end_line();
-                rest = behind;
-                continue;
-            }
-            let run = unchanged::<false>(text);
-            // The space that is to stand before the text may already do so.
-            let begin = match space {
-                [.., b' '] if run > 0 => {
-                    self.space = false;
-                    white - 1
+        loop {
+            rest = match rest {
+                [b'\r', b'\n', behind @ ..] => {
+                    self.end_line();
+                    behind
                 }
-                _ => white,
+                [b' ' | b'\t', behind @ ..] if self.how == Canonicalization::Relaxed => {
+                    self.space = true;
+                    behind
+                }
+                _ => return rest,
             };
-            self.add_lines(rest.get(begin..white + run).unwrap_or_default());
-            rest = text.get(run..).unwrap_or_default();
         }
     }
 
-    /// A line is at its end; white space before the end does not count.
+    /// Where the part ends behind which all must wait.
+    fn content_end(&self, octets: &[u8]) -> usize {
+        let mut content = octets;
+        loop {
+            content = match content {
+                [before @ .., b'\r', b'\n'] => before,
+                [before @ .., b' ' | b'\t'] if self.how == Canonicalization::Relaxed => before,
+                _ => return content.len(),
+            };
+        }
+    }
+
+    /// A line is at its end; white space before the end does not count (§3.4.4).
     fn end_line(&mut self) {
         self.space = false;
         self.line_ends = self.line_ends.saturating_add(1);
     }
 
-    /// Adds octets that stay as they are, but for the line ends behind them.
-    fn add_lines(&mut self, octets: &[u8]) {
-        let mut content = octets;
-        let mut line_ends = 0;
-        while let [before @ .., b'\r', b'\n'] = content {
-            content = before;
-            line_ends += 1;
-        }
-        if !content.is_empty() {
-            self.add(content);
-        }
-        self.line_ends = self.line_ends.saturating_add(line_ends);
-    }
-
-    /// Adds octets that count, and with them all that has waited.
-    fn add(&mut self, octets: &[u8]) {
+    /// Adds content, and with it all that has waited.
+    fn add(&mut self, content: &[u8]) {
         let mut line_ends = core::mem::take(&mut self.line_ends);
         while line_ends > 0 {
             let some = line_ends.min(LINE_ENDS.len() as u64 / 2);
@@ -144,66 +133,21 @@ impl<S: Sha256> BodyHash<S> {
         if core::mem::take(&mut self.space) {
             self.canonical.add(b" ");
         }
-        self.canonical.add(octets);
+        match self.how {
+            Canonicalization::Simple => self.canonical.add(content),
+            Canonicalization::Relaxed => self.canonical.add_relaxed(content),
+        }
     }
 }
 
 /// Line ends that have waited.
 const LINE_ENDS: &[u8] = b"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
 
-/// How many octets of canonical body are gathered before they are hashed.
-const BUFFER: usize = 4096;
-
-/// Canonical octets on their way into the hash.
-#[derive(Debug)]
-struct Canonical<S> {
-    sha256: S,
-    /// How many octets still count.
-    left: u64,
-    octets: u64,
-    buffer: Vec<u8>,
-}
-
-impl<S: Sha256> Canonical<S> {
-    fn add(&mut self, octets: &[u8]) {
-        self.octets = self.octets.saturating_add(octets.len() as u64);
-        let counts = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let octets = octets.get(..counts).unwrap_or(octets);
-        self.left -= octets.len() as u64;
-        self.gather(octets);
-    }
-
-    /// Fills the buffer to its last octet before it is hashed, which suits the hash. Behind an empty
-    /// one, octets that would soon fill it need not go through it.
-    fn gather(&mut self, octets: &[u8]) {
-        let room = BUFFER - self.buffer.len();
-        if octets.len() < room && (octets.len() < BUFFER / 4 || !self.buffer.is_empty()) {
-            self.buffer.extend_from_slice(octets);
-        } else if self.buffer.is_empty() {
-            self.sha256.update(octets);
-        } else {
-            let (fits, behind) = octets.split_at(room);
-            self.buffer.extend_from_slice(fits);
-            self.sha256.update(&self.buffer);
-            self.buffer.clear();
-            self.gather(behind);
-        }
-    }
-
-    fn finish(mut self, limit: u64) -> BodyDigest {
-        self.sha256.update(&self.buffer);
-        BodyDigest {
-            digest: self.sha256.finish(),
-            canonical_octets: self.octets,
-            unsigned_octets: self.octets.saturating_sub(limit),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
 
     fn canonical(how: Canonicalization, body: &[u8], piece: usize) -> (String, u64) {
         let mut seen = Vec::new();

@@ -125,15 +125,7 @@ pub(crate) fn signed_fields<'h>(
 /// so that the compiler can look at many octets at once: at great ones whether they have a stop,
 /// then at small ones where.
 pub(crate) fn unchanged<const FOLDS: bool>(octets: &[u8]) -> usize {
-    const BLOCK: usize = 64;
-    let mut at = 0;
-    while let Some(block) = octets.get(at..at + BLOCK + 1) {
-        let pairs = block.iter().zip(&block[1..]);
-        if pairs.fold(false, |any, (here, next)| any | stops::<FOLDS>(*here, *next)) {
-            break;
-        }
-        at += BLOCK;
-    }
+    let mut at = unchanged_blocks::<FOLDS>(octets);
     while let Some(stop) = first_stop::<32, FOLDS>(octets, at) {
         match stop {
             Some(index) => return at + index,
@@ -148,6 +140,22 @@ pub(crate) fn unchanged<const FOLDS: bool>(octets: &[u8]) -> usize {
     }
     let rest = octets.get(at..).unwrap_or_default();
     at + rest.iter().position(|octet| stops::<FOLDS>(*octet, b' ')).unwrap_or(rest.len())
+}
+
+/// How many octets are looked at at once.
+pub(crate) const BLOCK: usize = 64;
+
+/// The same, as far as whole blocks stay as they are.
+pub(crate) fn unchanged_blocks<const FOLDS: bool>(octets: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(block) = octets.get(at..at + BLOCK + 1) {
+        let pairs = block.iter().zip(&block[1..]);
+        if pairs.fold(false, |any, (here, next)| any | stops::<FOLDS>(*here, *next)) {
+            break;
+        }
+        at += BLOCK;
+    }
+    at
 }
 
 /// Where in a block of `N` octets, a multiple of eight, is a stop. `None` if there are not so many

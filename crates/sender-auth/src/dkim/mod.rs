@@ -23,6 +23,8 @@
 
 mod body;
 mod canonical;
+mod gathered;
+
 mod key;
 mod key_fault;
 mod lint;
