@@ -83,18 +83,35 @@ fn print_postfix(out: &mut impl Write, addresses: &[(Role, ListenAddress)]) -> i
         writeln!(out)?;
         lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
         writeln!(out)?;
-        let name = listen.to_string();
-        let name = name
-            .strip_prefix("unix:")
-            .map_or(format!("inet:{name}"), |path| format!("unix:{path}"));
         writeln!(out, "Then: postfix reload")?;
-        writeln!(out, "Try:  postmap -q example.com socketmap:{name}:QUERY")?;
+        writeln!(out, "Try:  postmap -q example.com socketmap:{}:QUERY", endpoint(listen))?;
+    }
+    let milters = || addresses.iter().filter(|(role, _)| *role == Role::Milter).map(|(_, one)| one);
+    let tcp = milters().find(|address| matches!(address, ListenAddress::Tcp(_)));
+    if let Some(milter) = tcp.or_else(|| milters().next()) {
+        writeln!(out)?;
+        writeln!(
+            out,
+            "To check what comes in and sign what goes out, {STRONG}main.cf{STRONG:#} needs:"
+        )?;
+        writeln!(out)?;
+        writeln!(out, "  smtpd_milters = {}", endpoint(milter))?;
+        writeln!(out, "  non_smtpd_milters = $smtpd_milters")?;
+        writeln!(out, "  milter_default_action = tempfail")?;
     }
     for warning in &warnings {
         writeln!(out)?;
         wrapped(out, 2, &format!("{WARN}note{WARN:#} {warning}"))?;
     }
     writeln!(out)
+}
+
+/// As Postfix writes it.
+fn endpoint(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => format!("inet:{address}"),
+        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+    }
 }
 
 /// Text in lines of at most [`WIDTH`] columns, `indent` columns from the left.
