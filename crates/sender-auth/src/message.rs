@@ -130,25 +130,53 @@ impl MessageReader {
     /// Octets of the body with a CR before every LF.
     fn with_crlf(&mut self, octets: &[u8]) -> Vec<u8> {
         let mut body = Vec::with_capacity(octets.len() + octets.len() / 32 + 2);
-        for piece in octets.split_inclusive(|octet| *octet == b'\n') {
-            if self.held_cr && piece != b"\n" {
-                body.push(b'\r');
-            }
-            self.held_cr = false;
-            match piece {
-                [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => {
-                    body.extend_from_slice(line);
-                    body.extend_from_slice(b"\r\n");
-                }
-                [line @ .., b'\r'] => {
-                    body.extend_from_slice(line);
-                    self.held_cr = true;
-                }
-                line => body.extend_from_slice(line),
-            }
+        let mut before = 0;
+        if self.held_cr && !octets.is_empty() {
+            before = b'\r';
+            body.push(b'\r');
         }
+        let mut rest = octets;
+        match octets {
+            [] => return body,
+            [octets @ .., b'\r'] => {
+                self.held_cr = true;
+                rest = octets;
+            }
+            _ => self.held_cr = false,
+        }
+        while let Some(index) = bare_lf(before, rest) {
+            let (line, behind) = rest.split_at(index);
+            body.extend_from_slice(line);
+            body.extend_from_slice(b"\r\n");
+            before = b'\n';
+            rest = behind.get(1..).unwrap_or_default();
+        }
+        body.extend_from_slice(rest);
         body
     }
+}
+
+/// Where the first LF without a CR before it stands. It looks at blocks without a way out of them, so
+/// that the compiler can look at many octets at once.
+fn bare_lf(before: u8, octets: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let is_bare = |before: u8, octet: u8| (octet == b'\n') & (before != b'\r');
+    if is_bare(before, *octets.first()?) {
+        return Some(0);
+    }
+    let mut at = 0;
+    while let Some(block) = octets.get(at..at + BLOCK + 1) {
+        let pairs = block.iter().zip(&block[1..]);
+        if pairs.fold(false, |any, (before, octet)| any | is_bare(*before, *octet)) {
+            break;
+        }
+        at += BLOCK;
+    }
+    let rest = octets.get(at..)?;
+    let bare = rest
+        .windows(2)
+        .position(|pair| matches!(pair, [before, octet] if is_bare(*before, *octet)));
+    bare.map(|index| at + index + 1)
 }
 
 impl HeaderState {
