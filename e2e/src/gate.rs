@@ -9,7 +9,7 @@
 //! ```
 //!
 //! All of it stands in one network namespace in which every address below 10.0.0.0/8 is local, so a
-//! letter can come from wherever its case wants it to. Reading order: [`world`](self::world) (who
+//! letter can come from wherever its case wants it to. Reading order: [`world`] (who
 //! is who), [`smtp`] (how letters are sent), [`signature`] (how they are signed), this file (the
 //! servers), then `tests/gate` (the run).
 
