@@ -15,13 +15,13 @@
 #![forbid(unsafe_code)]
 
 mod arc;
-mod authres;
 mod attachment;
+mod authres;
 mod dane;
-mod milter;
-mod dmarc_report;
-mod dmarc;
 mod dkim;
+mod dmarc;
+mod dmarc_report;
+mod milter;
 mod mta_sts_texts;
 mod names;
 mod settings;
@@ -30,13 +30,13 @@ mod spf;
 mod tlsrpt_texts;
 
 pub use arc::arc_chain;
-pub use authres::authentication_results;
 pub use attachment::attachment_scanner;
+pub use authres::authentication_results;
 pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
-pub use milter::{milter_field, milter_packet, milter_session};
-pub use dmarc_report::{dmarc_failure_report, dmarc_report_row};
-pub use dmarc::{dmarc_author, dmarc_evaluation, dmarc_record, dmarc_report_uri};
 pub use dkim::{dkim_key_record, dkim_message, dkim_signature};
+pub use dmarc::{dmarc_author, dmarc_evaluation, dmarc_record, dmarc_report_uri};
+pub use dmarc_report::{dmarc_failure_report, dmarc_report_row};
+pub use milter::{milter_field, milter_packet, milter_session};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};

@@ -108,7 +108,9 @@ fn reply(question: &DnsQuestion, texts: &[&str]) -> DnsReply {
             vec![RecordData::Address([0x2001, 0xdb8, 0, 0, 0, 0, 0, (sum % 4) as u16].into())]
         }
         RecordType::Mx => (0..sum % 13)
-            .map(|n| RecordData::Mx(Mx { preference: 10, exchange: name_of(sum + n) }))
+            .map(|n| {
+                RecordData::Mx(Mx { preference: 10, exchange: name_of(sum + n).map(Into::into) })
+            })
             .collect(),
         RecordType::Ptr => {
             (0..sum % 13).filter_map(|n| name_of(sum + n)).map(RecordData::Ptr).collect()
