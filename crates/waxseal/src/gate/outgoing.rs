@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sender_auth::crypto::Crypto;
 use sender_auth::dkim::{
-    BodyHash, Canonicalization, Selector, SignOptions, SignWith, Signature, Signer, not_strict,
+    BodyHash, Canonicalization, SignOptions, SignWith, Signature, Signer, not_strict,
 };
 use sender_auth::dmarc::{Author, AuthorDomain};
 use sender_auth::{Header, HeaderField};
@@ -53,10 +53,9 @@ impl Outgoing {
         let with = signer
             .keys
             .iter()
-            .filter_map(|key| {
-                // Ours are stricter than those of strangers.
-                let selector = Selector::parse(key.selector.as_str()).ok()?;
-                Some(SignWith { domain: signer.domain.clone(), selector, key: &key.key })
+            .map(|key| {
+                let selector = key.selector.clone();
+                SignWith { domain: signer.domain.clone(), selector, key: &key.key }
             })
             .collect::<Vec<SignWith<'_, SigningKey>>>();
         let options = SignOptions::new(shared.parts.clock.now());
@@ -90,10 +89,7 @@ fn is_signed(header: &Header, signer: &DomainSigner) -> bool {
     let is_ours = |field: &HeaderField| {
         Signature::parse(field).is_ok_and(|signature| {
             signature.domain == signer.domain
-                && signer
-                    .keys
-                    .iter()
-                    .any(|key| key.selector.as_str() == signature.selector.as_str())
+                && signer.keys.iter().any(|key| key.selector == signature.selector)
         })
     };
     header.named(sender_auth::dkim::SIGNATURE_FIELD).any(is_ours)
