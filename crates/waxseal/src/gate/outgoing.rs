@@ -17,6 +17,12 @@ use crate::keys::DomainSigner;
 
 type Hash = <AwsLc as Crypto>::Sha256;
 
+/// What sendmail adds to a message that has none, behind its milters (op.me, "H": the fields with
+/// `?D?` and `?M?` in sendmail.cf). A signature that covers their absence would break by that. Where
+/// they are there, they are signed as always. Postfix adds them in front of its milters, so what is
+/// absent there stays absent, and is signed as such.
+const ADDED_LATER: [&str; 2] = ["Date", "Message-ID"];
+
 /// A message of ours whose body is still coming.
 pub(super) struct Outgoing {
     header: Header,
@@ -58,7 +64,10 @@ impl Outgoing {
                 SignWith { domain: signer.domain.clone(), selector, key: &key.key }
             })
             .collect::<Vec<SignWith<'_, SigningKey>>>();
-        let options = SignOptions::new(shared.parts.clock.now());
+        let mut options = SignOptions::new(shared.parts.clock.now());
+        if !envelope.macros.are_of_postfix() {
+            options.fields = options.fields.only_if_present(&ADDED_LATER);
+        }
         let signed = Signer::new(&header, crypto, with, options)
             .and_then(|signing| signing.finish_with(&body.finish()));
         let queue_id = queue_id(envelope);
