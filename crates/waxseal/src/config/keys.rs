@@ -415,8 +415,10 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "gate.idle_timeout",
         flag: None,
-        doc: "How long the mail server may be silent within an SMTP session. Its clients are \
-              slow: Postfix waits 5 minutes for a command.",
+        doc: "How long the mail server may be silent within an SMTP session. A message that comes \
+              slowly is silence, too, for the milter gets it when it is complete; and sendmail \
+              waits an hour for a command. If the milter goes first, that mail is deferred, each \
+              time anew.",
         hint: None,
         kind: Kind::Duration {
             limits: seconds(1, 24 * HOUR),

@@ -16,7 +16,7 @@ use transport_policy::{MixedHosts, OnStsError};
 
 use crate::gate::attachment::rules::Rules;
 use crate::gate::decide::Matrix;
-use crate::gate::milter::OnFault;
+use crate::gate::milter::{MilterSettings, OnFault};
 use crate::keys::{Schedule, SelectorPrefix, Subdomains};
 use crate::listen::ListenAddress;
 
@@ -274,7 +274,7 @@ impl Default for Config {
                 listen: vec![],
                 unix_mode: 0o660,
                 max_connections: 1_000,
-                idle_timeout: Duration::from_mins(10),
+                idle_timeout: MilterSettings::default().idle_timeout,
                 deadline: Duration::from_secs(30),
                 on_fault: OnFault::Defer,
                 authserv_id: None,

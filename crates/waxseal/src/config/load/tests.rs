@@ -361,6 +361,13 @@ fn warnings() {
     assert_eq!(read("").0.warnings(), [""; 0]);
 }
 
+/// `Timeout.command` and `Timeout.datablock` of sendmail are an hour each, and a message that
+/// comes to Postfix for half an hour is half an hour of silence for the milter.
+#[test]
+fn the_milter_waits_longer_than_any_client_may_be_silent() {
+    assert!(Config::default().gate.idle_timeout > Duration::from_hours(2));
+}
+
 /// Text that looks like a file of settings now and then.
 fn text() -> impl Strategy<Value = String> {
     let keys: Vec<_> = KEYS.iter().map(|key| key.name).collect();
