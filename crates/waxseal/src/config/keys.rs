@@ -442,6 +442,16 @@ pub static KEYS: &[Key] = &[
         kind: Kind::Choice(|config| &mut config.gate.on_fault),
     },
     Key {
+        name: "gate.not_strict",
+        flag: None,
+        doc: "What happens to outgoing mail that would be signed and is not strictly RFC 5322, such \
+              as one with two Subject fields or without a Date. \"sign\": it is signed, and the log \
+              says what is wrong. \"leave\": it passes unsigned. \"refuse\": whoever sends it is told \
+              what to mend. BSI TR-03182 (04-M) wants only strict mail to be signed.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.gate.not_strict),
+    },
+    Key {
         name: "gate.authserv_id",
         flag: None,
         doc: "The name under which verdicts are given in Authentication-Results. Fields under this \

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use sender_auth::crypto::Crypto;
 use sender_auth::dkim::{
-    BodyHash, Canonicalization, SignOptions, SignWith, Signature, Signer, not_strict,
+    BodyHash, Canonicalization, Lapse, SignOptions, SignWith, Signature, Signer, not_strict,
 };
 use sender_auth::dmarc::{Author, AuthorDomain};
 use sender_auth::{Header, HeaderField};
 
-use super::milter::{Envelope, Verdict};
-use super::role::{Shared, on_top, remove_all};
+use super::milter::{Envelope, Refusal, Verdict};
+use super::role::{NotStrict, Shared, on_top, remove_all};
 use super::seal;
 use crate::crypto::{AwsLc, SigningKey};
 use crate::keys::DomainSigner;
@@ -55,6 +55,24 @@ impl Outgoing {
             shared.counters.count_unsigned();
             return Verdict::Accept { changes };
         };
+        let queue_id = queue_id(envelope);
+        let adds_fields = !envelope.macros.are_of_postfix();
+        let lapses = lapses(&header, adds_fields);
+        match shared.settings.not_strict {
+            _ if lapses.is_empty() => {}
+            NotStrict::Sign => {
+                tracing::warn!(%queue_id, "signed a message that is not strict: {lapses}");
+            }
+            NotStrict::Leave => {
+                tracing::warn!(%queue_id, "not signed, for it is not strict: {lapses}");
+                shared.counters.count_unsigned();
+                return Verdict::Accept { changes };
+            }
+            NotStrict::Refuse => {
+                tracing::warn!(%queue_id, "refused a message that is not strict: {lapses}");
+                return refused(&lapses).map_or_else(|| shared.fault(), Verdict::Refuse);
+            }
+        }
         let crypto = &*shared.parts.crypto;
         let with = signer
             .keys
@@ -65,21 +83,14 @@ impl Outgoing {
             })
             .collect::<Vec<SignWith<'_, SigningKey>>>();
         let mut options = SignOptions::new(shared.parts.clock.now());
-        if !envelope.macros.are_of_postfix() {
+        if adds_fields {
             options.fields = options.fields.only_if_present(&ADDED_LATER);
         }
         let signed = Signer::new(&header, crypto, with, options)
             .and_then(|signing| signing.finish_with(&body.finish()));
-        let queue_id = queue_id(envelope);
         match signed {
             Ok(fields) => {
                 shared.counters.count_signed();
-                let lapses: Vec<_> = not_strict(&header).iter().map(ToString::to_string).collect();
-                if !lapses.is_empty() {
-                    // TR-03182-04-M: only what is strictly RFC 5322 should be signed. To refuse it
-                    // would lose mail; so whoever writes it is told of.
-                    tracing::warn!(%queue_id, "signed a message that is not strict: {}", lapses.join("; "));
-                }
                 changes.extend(fields.iter().rev().filter_map(on_top));
                 tracing::info!(%queue_id, domain = %signer.domain, "signed");
                 Verdict::Accept { changes }
@@ -90,6 +101,23 @@ impl Outgoing {
             }
         }
     }
+}
+
+/// In what a header is not strict; a `Date` that the mail server is about to add is not missing.
+fn lapses(header: &Header, adds_fields: bool) -> String {
+    let found = not_strict(header).into_iter().filter(|found| {
+        let is_added = ADDED_LATER.iter().any(|name| found.field.eq_ignore_ascii_case(name));
+        !(adds_fields && is_added && found.lapse == Lapse::Missing)
+    });
+    let found: Vec<_> = found.map(|found| found.to_string()).collect();
+    found.join("; ")
+}
+
+/// What whoever sends it can do about it. Names of fields may be of any octets.
+fn refused(lapses: &str) -> Option<Refusal> {
+    let lapses: String = lapses.chars().filter(|c| matches!(c, ' '..='~')).take(300).collect();
+    let text = format!("This message does not keep to RFC 5322, so it is not signed: {lapses}");
+    Refusal::new(550, "5.6.0", &text).ok()
 }
 
 /// Whether the message has a signature by one of these keys already: a report of ours, or a message
