@@ -10,6 +10,7 @@ mod deadline;
 mod dkim;
 mod dnssec;
 mod endpoints;
+mod gate;
 mod machine_interface;
 #[path = "../reports/mail_server.rs"]
 #[expect(dead_code, reason = "it can do more than these tests need")]

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 
 use crate::mail_server::{MailServer, Taken};
-use crate::world::milter::{Mail, Wanted, show};
+use crate::world::milter::{Mail, POSTFIX, Wanted, show};
 use crate::world::{Daemon, NOW, World, run};
 
 const DAY: u64 = 86_400;
@@ -45,7 +45,7 @@ fn submit_to(world: &World, port: u16) {
 }
 
 /// Keys for `us.test` that sign from now on.
-fn make_keys(world: &World) {
+pub(crate) fn make_keys(world: &World) {
     let dkim = |arguments: &[&str], at: u64| {
         let mut command = world.waxseal(&["dkim"]);
         command.args(arguments).arg("--state-dir").arg(world.state());
@@ -82,6 +82,7 @@ fn receive(daemon: &Daemon, count: u32) {
 
 fn pass(daemon: &Daemon) -> Wanted {
     let mail = Mail {
+        software: POSTFIX,
         client: "192.0.2.1".parse().unwrap(),
         mail_from: "joe@a.test",
         to: "jane@us.test",
@@ -392,6 +393,7 @@ fn a_report_of_ours_is_signed_once_and_is_no_reason_for_another() {
     };
     assert_eq!(signatures(&letter.message), 2);
     let mail = |client: &str| Mail {
+        software: POSTFIX,
         client: client.parse().unwrap(),
         mail_from: &letter.from,
         to: &letter.to,
