@@ -64,7 +64,7 @@ pub trait SigningKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailed>;
 }
 
-/// The kinds of keys that a signature may come from (RFC 6376 §3.6.1 `k=`, RFC 8463 §4).
+/// The kinds of keys that a signature may come from (RFC 6376 §3.6.1 `k=`, RFC 8463 §4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyType {
     /// `rsa`

@@ -137,7 +137,7 @@ impl PublicKey {
 
     /// The octets that `p=` carries in base64: a `SubjectPublicKeyInfo` for RSA (RFC 6376 §3.6.1
     /// with erratum 3017, and what everybody does), the 32 octets of the key for Ed25519
-    /// (RFC 8463 §4).
+    /// (RFC 8463 §4.2).
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         &self.octets

@@ -150,6 +150,20 @@ impl FieldsToSign {
         Ok(Self { always, if_present })
     }
 
+    /// The same choice, but these fields are signed only if they are there: for those that the mail
+    /// server adds behind the signer. `From` stays as it is.
+    #[must_use]
+    pub fn only_if_present(mut self, names: &[&str]) -> Self {
+        let is_named = |field: &str| {
+            !field.eq_ignore_ascii_case("From")
+                && names.iter().any(|name| field.eq_ignore_ascii_case(name))
+        };
+        let (moved, always) = self.always.into_iter().partition(|field| is_named(field));
+        self.always = always;
+        self.if_present.extend::<Vec<_>>(moved);
+        self
+    }
+
     /// The names for `h=`, one for each field and one more.
     pub(crate) fn names(&self, header: &Header) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
@@ -478,6 +492,20 @@ mod tests {
         for name in ["received", "Return-Path", "ARC-Seal", "resent-from", "dkim-signature"] {
             bad(&["From", name], FieldsToSignError::Trace { found: name.into() });
         }
+    }
+
+    #[test]
+    fn what_is_added_later_is_signed_only_if_it_is_there() {
+        let fields = FieldsToSign::default().only_if_present(&["date", "Message-ID", "From"]);
+        let count = |header: &Header, name: &str| {
+            fields.names(header).iter().filter(|known| known.eq_ignore_ascii_case(name)).count()
+        };
+        let mut header = Header::default();
+        for (name, expected) in [("From", 1), ("Date", 0), ("Message-ID", 0), ("To", 1)] {
+            assert_eq!(count(&header, name), expected, "{name}");
+        }
+        header.push(HeaderField::parse(b"Date: x").unwrap());
+        assert_eq!((count(&header, "Date"), count(&header, "Message-ID")), (2, 0));
     }
 
     #[test]

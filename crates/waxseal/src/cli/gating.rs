@@ -88,6 +88,7 @@ impl Gating {
             networks: config.gate.networks.clone(),
             deadline: config.gate.deadline,
             on_fault: config.gate.on_fault,
+            not_strict: config.gate.not_strict,
             matrix: config.verdict.matrix,
             attachments: config.attachments,
             help: config.gate.help.clone(),

@@ -4,6 +4,7 @@ use sender_auth::report::Schema;
 use transport_policy::{MixedHosts, OnStsError};
 
 use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, Profile, Trust};
+use crate::gate::NotStrict;
 use crate::gate::attachment::rules;
 use crate::gate::decide::Action;
 use crate::gate::milter::OnFault;
@@ -46,6 +47,11 @@ impl Words for DaneUse {
 impl Words for OnFault {
     const ALL: &'static [(&'static str, Self)] =
         &[("defer", Self::Defer), ("accept", Self::Accept)];
+}
+
+impl Words for NotStrict {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("sign", Self::Sign), ("leave", Self::Leave), ("refuse", Self::Refuse)];
 }
 
 impl Words for rules::Action {

@@ -415,8 +415,10 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "gate.idle_timeout",
         flag: None,
-        doc: "How long the mail server may be silent within an SMTP session. Its clients are \
-              slow: Postfix waits 5 minutes for a command.",
+        doc: "How long the mail server may be silent within an SMTP session. A message that comes \
+              slowly is silence, too, for the milter gets it when it is complete; and sendmail \
+              waits an hour for a command. If the milter goes first, that mail is deferred, each \
+              time anew.",
         hint: None,
         kind: Kind::Duration {
             limits: seconds(1, 24 * HOUR),
@@ -438,6 +440,16 @@ pub static KEYS: &[Key] = &[
               \"defer\": the client is asked to try again later. \"accept\": it passes unverified.",
         hint: None,
         kind: Kind::Choice(|config| &mut config.gate.on_fault),
+    },
+    Key {
+        name: "gate.not_strict",
+        flag: None,
+        doc: "What happens to outgoing mail that would be signed and is not strictly RFC 5322, such \
+              as one with two Subject fields or without a Date. \"sign\": it is signed, and the log \
+              says what is wrong. \"leave\": it passes unsigned. \"refuse\": whoever sends it is told \
+              what to mend. BSI TR-03182 (04-M) wants only strict mail to be signed.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.gate.not_strict),
     },
     Key {
         name: "gate.authserv_id",

@@ -14,9 +14,10 @@ use sender_auth::report::{Schema, Text};
 use smtp_types::{DomainName, EmailAddress};
 use transport_policy::{MixedHosts, OnStsError};
 
+use crate::gate::NotStrict;
 use crate::gate::attachment::rules::Rules;
 use crate::gate::decide::Matrix;
-use crate::gate::milter::OnFault;
+use crate::gate::milter::{MilterSettings, OnFault};
 use crate::keys::{Schedule, SelectorPrefix, Subdomains};
 use crate::listen::ListenAddress;
 
@@ -157,6 +158,8 @@ pub struct Gate {
     pub deadline: Duration,
     /// What happens to a message that we fail to judge.
     pub on_fault: OnFault,
+    /// What happens to mail of ours that is not strictly RFC 5322.
+    pub not_strict: NotStrict,
     /// The name under which verdicts are given; `None` is the mail server's.
     pub authserv_id: Option<DomainName>,
     /// Clients whose mail is outgoing.
@@ -274,9 +277,10 @@ impl Default for Config {
                 listen: vec![],
                 unix_mode: 0o660,
                 max_connections: 1_000,
-                idle_timeout: Duration::from_mins(10),
+                idle_timeout: MilterSettings::default().idle_timeout,
                 deadline: Duration::from_secs(30),
                 on_fault: OnFault::Defer,
+                not_strict: NotStrict::Sign,
                 authserv_id: None,
                 networks: ["127.0.0.0/8", "::1/128"]
                     .into_iter()

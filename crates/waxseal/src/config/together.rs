@@ -9,6 +9,7 @@ use super::kind::{Kind, quote};
 use super::load::Loaded;
 use super::origin::Origin;
 use super::settings::{Config, Profile, STATE_DIR};
+use crate::gate::NotStrict;
 use crate::listen::{ListenAddress, MAX_UNIX_PATH};
 
 impl Loaded {
@@ -88,7 +89,7 @@ impl Loaded {
         let mut config = self.config.clone();
         let mut warnings: Vec<String> = listeners()
             .flat_map(|(key, place)| {
-                std::mem::take(place(&mut config)).into_iter().map(move |address| (key, address))
+                place(&mut config).clone().into_iter().map(move |address| (key, address))
             })
             .filter(|(_, address)| address.is_open_to_others())
             .map(|(key, address)| {
@@ -110,6 +111,14 @@ impl Loaded {
             warnings.push(
                 "dkim.lifetime: BSI TR-03182 (03-M) asks for new keys every six months, or for a \
                  written reason"
+                    .into(),
+            );
+        }
+        let signs_all = config.gate.not_strict == NotStrict::Sign;
+        if config.profile == Profile::Bsi && !config.gate.listen.is_empty() && signs_all {
+            warnings.push(
+                "gate.not_strict: BSI TR-03182 (04-M) wants only mail that is strictly RFC 5322 to \
+                 be signed; \"refuse\" tells its sender what to mend"
                     .into(),
             );
         }

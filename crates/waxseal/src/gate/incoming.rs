@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use super::attachment::{Attachments, Scanner, rules};
 use super::decide::{Action, Decision, decide};
 use super::facts::{facts, identified, looks};
+use super::milter::macros::is_postfix;
 use super::milter::{Change, Envelope, FieldName, QuarantineReason, Verdict as Said};
 use super::outgoing::queue_id;
 use super::role::{Shared, on_top, remove_all};
@@ -364,7 +365,7 @@ fn tls_by(value: impl Fn(&str) -> Option<String>) -> Tls {
     let Some(version) = value("tls_version") else { return Tls::None };
     let is_believed = match value("verify") {
         Some(verify) => verify == "OK",
-        None => value("v").is_some_and(|software| software.starts_with("Postfix ")),
+        None => value("v").is_some_and(|version| is_postfix(version.as_bytes())),
     };
     match value("cert_subject") {
         Some(subject) if is_believed => Tls::Authenticated { version, subject },

@@ -33,4 +33,4 @@ pub mod role;
 pub mod seal;
 pub mod verdict;
 
-pub use role::{Gate, GateSettings, Parts};
+pub use role::{Gate, GateSettings, NotStrict, Parts};

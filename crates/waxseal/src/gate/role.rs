@@ -41,12 +41,26 @@ pub struct GateSettings {
     pub deadline: Duration,
     /// What happens to a message that we fail to judge.
     pub on_fault: OnFault,
+    /// What happens to mail of ours that is not strictly RFC 5322.
+    pub not_strict: NotStrict,
     /// What happens in each case.
     pub matrix: Matrix,
     /// What happens to kinds of attachments.
     pub attachments: attachment::rules::Rules,
     /// What is added to a refusal.
     pub help: String,
+}
+
+/// What becomes of a message of ours that would be signed and is not strictly RFC 5322 (BSI
+/// TR-03182-04-M).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotStrict {
+    /// It is signed, and the log says what is wrong.
+    Sign,
+    /// It passes unsigned.
+    Leave,
+    /// Whoever sends it is told what to mend.
+    Refuse,
 }
 
 /// All that the role needs of others.

@@ -9,11 +9,11 @@ use std::fmt::{self, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sender_auth::crypto::KeyType;
+use sender_auth::dkim::Selector;
 use serde::Deserialize;
 use smtp_types::{DomainName, Position, UnixTime};
 
 use super::generation::{DomainKeys, Generation, Key, State};
-use super::selector::Selector;
 use crate::crypto::PublicKey;
 
 /// The form of the file. A newer one is not touched.
@@ -224,8 +224,8 @@ public = \"BwgJ\"
             ("1795200000", "\"now\"", "line 8, column 9: invalid type: string"),
             ("= 1795200000", "= 1\nseen = 2", "seen: expected in announced generations only"),
             ("= 1795200000", "= 1\nuntil = 2", "line 9, column 1: unknown field `until`"),
-            ("mail", "ma il", "selector: expected labels of letters"),
-            ("mail", "../mail", "selector: expected labels of letters"),
+            ("mail", "ma il", "selector: column 3: expected a letter, digit"),
+            ("mail", "../mail", "selector: column 1: expected a label, found none"),
             ("mail", "wx202611r", "selector: expected each once, found wx202611r twice"),
             ("AQID", "AQI", "public: expected base64, found something else at the selector mail"),
             ("ed25519", "rsa", "key: expected at most one rsa and one ed25519 key"),

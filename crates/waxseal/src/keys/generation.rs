@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use sender_auth::crypto::KeyType;
+use sender_auth::dkim::{Selector, key_question};
 use smtp_types::{DnsName, DomainName, DomainNameError, UnixTime};
 
-use super::selector::Selector;
 use crate::crypto::PublicKey;
 
 /// The keys of a domain.
@@ -80,7 +80,7 @@ impl Key {
         selector: Selector,
         public: PublicKey,
     ) -> Result<Self, DomainNameError> {
-        let name = selector.record_name(domain)?;
+        let name = key_question(domain, &selector)?.name;
         Ok(Self { selector, name, public })
     }
 }

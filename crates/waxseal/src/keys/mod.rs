@@ -37,7 +37,7 @@ pub use rotation::{
     ActivateReason, AnnounceReason, Next, Observations, Plan, Schedule, Step, Task, Wanted, after,
     next, plan,
 };
-pub use selector::{FreshPair, Selector, SelectorError, SelectorPrefix};
+pub use selector::{FreshPair, SelectorPrefix};
 pub use signers::{DomainSigner, Reloaded, SignerSet, Signers, Subdomains};
 pub use store::{FreshKeys, KeyStore, KeyStoreError, Oddity, PrivateKey, Rules, Target, Visit};
 pub use watch::{Rotation, Round, look_up};

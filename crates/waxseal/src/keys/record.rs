@@ -9,15 +9,13 @@
 //! - `t=s` would forbid that `example.com` signs for `sub.example.com`; `t=y` tells readers to
 //!   ignore what is signed.
 //!
-//! [`judge`] is no second reader of key records: it asks whether a record makes verifiers use just
-//! this key, in whatever way somebody has written it.
+//! [`judge`] asks whether a record makes verifiers use just this key, in whatever way somebody has
+//! written it; it reads it as verifiers do.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use sender_auth::crypto::KeyType;
+use sender_auth::dkim::{self, KeyRecord, KeyRecordFault, ServiceType};
 use smtp_types::{DnsQuestion, DnsReply, Known, Need, RecordType};
 
 use super::generation::{DomainKeys, Key};
@@ -26,11 +24,6 @@ use crate::crypto::PublicKey;
 
 /// The longest string of a TXT record (RFC 1035 §3.3.14).
 const LONGEST_STRING: usize = 255;
-
-/// How many octets of a `SubjectPublicKeyInfo` stand before the `RSAPublicKey` in it, for keys of
-/// 2048 to 4096 bits. A record that has only the latter is what RFC 6376 §3.6.1 says by its words,
-/// and verifiers take both.
-const SPKI_HEAD: usize = 24;
 
 /// The text of the record for a key.
 #[must_use]
@@ -184,89 +177,63 @@ pub fn judge(public: &PublicKey, reply: &DnsReply) -> DnsObservation {
 }
 
 fn judge_text(public: &PublicKey, text: &[u8]) -> DnsObservation {
-    let Some(tags) = Tags::read(text) else {
-        return DnsObservation::Different(Difference::NotARecord);
+    let record = match KeyRecord::parse(text) {
+        Ok(record) => record,
+        Err(error) => return DnsObservation::Different(unreadable(public, &error.fault)),
     };
-    if tags.key.is_empty() {
-        return DnsObservation::Revoked;
-    }
-    match tags.difference(public) {
+    let Some(key) = record.key() else { return DnsObservation::Revoked };
+    match difference(public, &record, key) {
         Some(difference) => DnsObservation::Different(difference),
         None => DnsObservation::Matches,
     }
 }
 
-/// The tags of a record that say which key is used, and for what.
-struct Tags {
-    algorithm: String,
-    key: String,
-    hashes: Option<String>,
-    services: Option<String>,
-    flags: String,
+/// What to say of a record that no verifier can use.
+fn unreadable(public: &PublicKey, fault: &KeyRecordFault) -> Difference {
+    let another_than = |read_as: KeyType| match public.key_type() == read_as {
+        true => Difference::OtherKey,
+        false => Difference::OtherAlgorithm,
+    };
+    match fault {
+        KeyRecordFault::TagList(_)
+        | KeyRecordFault::Version { .. }
+        | KeyRecordFault::VersionNotFirst
+        | KeyRecordFault::KeyMissing
+        | KeyRecordFault::List { .. } => Difference::NotARecord,
+        KeyRecordFault::KeyType { .. } => Difference::OtherAlgorithm,
+        KeyRecordFault::KeyNotBase64 => Difference::BrokenKey,
+        KeyRecordFault::RsaEncoding | KeyRecordFault::RsaExponent => another_than(KeyType::Rsa),
+        KeyRecordFault::Ed25519Length { .. } | KeyRecordFault::Ed25519Wrapped => {
+            another_than(KeyType::Ed25519)
+        }
+    }
 }
 
-impl Tags {
-    /// `None` if the text is no key record. Tags that nobody knows are ignored.
-    fn read(text: &[u8]) -> Option<Self> {
-        let text = str::from_utf8(text).ok()?;
-        let mut tags = Vec::new();
-        let items = text.strip_suffix(';').unwrap_or(text).split(';');
-        for item in items {
-            let (name, value) = item.split_once('=')?;
-            let value: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-            tags.push((name.trim_ascii(), value));
-        }
-        let names: BTreeSet<_> = tags.iter().map(|(name, _)| *name).collect();
-        if names.len() != tags.len() {
-            return None; // RFC 6376 §3.2: a tag that stands twice spoils the list
-        }
-        let value = |tag: &str| {
-            { tags.iter() }.find(|(name, _)| *name == tag).map(|(_, value)| value.clone())
-        };
-        let version_is_first =
-            tags.iter().position(|(name, _)| *name == "v").is_none_or(|at| at == 0);
-        if value("v").is_some_and(|version| version != "DKIM1") || !version_is_first {
-            return None;
-        }
-        Some(Self {
-            algorithm: value("k").unwrap_or_else(|| KeyType::Rsa.as_str().to_owned()),
-            key: value("p")?,
-            hashes: value("h"),
-            services: value("s"),
-            flags: value("t").unwrap_or_default(),
-        })
+/// What keeps verifiers from using just this key for mail. A key is compared in the form in which it
+/// is published, for an RSA key may stand in a record in two (RFC 6376 §3.6.1, erratum 3017).
+fn difference(public: &PublicKey, record: &KeyRecord, key: &dkim::PublicKey) -> Option<Difference> {
+    if record.key_type() != public.key_type() {
+        return Some(Difference::OtherAlgorithm);
     }
-
-    fn difference(&self, public: &PublicKey) -> Option<Difference> {
-        let lists = |list: &Option<String>, words: &[&str]| {
-            list.as_ref().is_none_or(|list| list.split(':').any(|word| words.contains(&word)))
-        };
-        if self.algorithm != public.key_type().as_str() {
-            return Some(Difference::OtherAlgorithm);
-        }
-        let Ok(found) = STANDARD.decode(&self.key) else { return Some(Difference::BrokenKey) };
-        let expected = public.octets();
-        let is_bare_rsa = public.key_type() == KeyType::Rsa
-            && expected.get(SPKI_HEAD..).is_some_and(|bare| bare == found);
-        if found != expected && !is_bare_rsa {
-            return Some(Difference::OtherKey);
-        }
-        if !lists(&self.hashes, &["sha256"]) {
-            return Some(Difference::OtherHash);
-        }
-        if !lists(&self.services, &["*", "email"]) {
-            return Some(Difference::OtherService);
-        }
-        self.flags.split(':').any(|flag| flag == "y").then_some(Difference::Testing)
+    if key.to_string() != public.base64() {
+        return Some(Difference::OtherKey);
     }
+    if !record.allows_sha256() {
+        return Some(Difference::OtherHash);
+    }
+    if !record.serves(ServiceType::Email) {
+        return Some(Difference::OtherService);
+    }
+    record.is_testing().then_some(Difference::Testing)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::SigningKey;
-    use crate::keys::Selector;
-    use sender_auth::crypto::KeyType;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use sender_auth::dkim::Selector;
     use smtp_types::{DnsAnswer, DnsFailure, DnsName, Dnssec, DomainName, RecordData};
 
     fn answer(texts: &[&str]) -> DnsReply {
@@ -334,6 +301,8 @@ mod tests {
     /// RFC 6376 §3.6.1 by its words, and as everybody reads it.
     #[test]
     fn both_forms_of_an_rsa_key_match() {
+        // What stands before the `RSAPublicKey` in a `SubjectPublicKeyInfo` of 2048 bits.
+        const SPKI_HEAD: usize = 24;
         let public = public(KeyType::Rsa);
         let bare = STANDARD.encode(&public.octets()[SPKI_HEAD..]);
         let text = format!("v=DKIM1; p={bare}");

@@ -24,11 +24,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use sender_auth::dkim::Selector;
 use smtp_types::{DnsName, UnixTime};
 
 use super::generation::{DomainKeys, Generation, Key, State};
 use super::record::{Difference, DnsObservation};
-use super::selector::Selector;
 
 /// Dates further ahead than this come from a clock that was wrong.
 const SLACK: Duration = Duration::from_hours(24);

@@ -31,13 +31,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sender_auth::crypto::KeyType;
+use sender_auth::dkim::Selector;
 use smtp_types::{DomainName, UnixTime};
 
 use super::file;
 use super::folder::{Folder, Stamp};
 use super::generation::{DomainKeys, Generation, Key, State};
 use super::rotation::{Observations, Plan, Schedule, Step, after, plan};
-use super::selector::{Selector, SelectorPrefix};
+use super::selector::SelectorPrefix;
 use crate::crypto::{SigningKey, SigningKeyError};
 
 use care::{oddities, tidy};
@@ -384,6 +385,8 @@ impl Locked {
             files.contains(&pem_name(selector))
                 || keys.keys().any(|(key, _)| key.selector == *selector)
         });
+        let no_name = |error| KeyStoreError::Name { domain: keys.domain().clone(), error };
+        let pair = pair.map_err(no_name)?;
         let rsa = PrivateKey { selector: pair.rsa, key: fresh.rsa };
         let ed25519 = PrivateKey { selector: pair.ed25519, key: fresh.ed25519 };
         self.add(keys, &[rsa, ed25519], now)

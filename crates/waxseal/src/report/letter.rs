@@ -4,13 +4,13 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sender_auth::dkim::{Selector, SignOptions, SignWith, Signer};
+use sender_auth::dkim::{SignOptions, SignWith, Signer};
 use sender_auth::report::{
     Accumulation, AggregateMail, DEFAULT_MAIL_OCTETS, Day, Group, Letter, Limits, Metadata,
     PolicyPublished, PolicySeen, Remark, Report, ReportId, Row, Schema, Tally, Text, write_xml,
 };
 use sender_auth::{HeaderLimits, MessageReader, Part};
-use smtp_types::{DomainName, DomainNameError, EmailAddress, UnixTime};
+use smtp_types::{DomainName, EmailAddress, UnixTime};
 
 use crate::crypto::AwsLc;
 use crate::keys::DomainSigner;
@@ -158,14 +158,11 @@ pub(super) fn sign(
     parts.extend(reader.finish().map_err(|error| error.to_string())?);
     let mut parts = parts.into_iter();
     let Some(Part::Header(header)) = parts.next() else { return Ok(message) };
-    let with: Result<Vec<_>, _> = keys
-        .iter()
-        .map(|one| {
-            let selector = Selector::parse(one.selector.as_str())?;
-            Ok(SignWith { domain: domain.clone(), selector, key: &one.key })
-        })
-        .collect();
-    let with = with.map_err(|error: DomainNameError| error.to_string())?;
+    let with = keys.iter().map(|one| {
+        let selector = one.selector.clone();
+        SignWith { domain: domain.clone(), selector, key: &one.key }
+    });
+    let with = with.collect();
     let mut signer = Signer::new(&header, crypto, with, SignOptions::new(now))
         .map_err(|error| error.to_string())?;
     for part in parts {

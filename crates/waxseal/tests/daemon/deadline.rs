@@ -1,5 +1,6 @@
 //! A mail server never waits longer than the deadline, and never gets less than is known.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use crate::world::{World, secure};
@@ -24,9 +25,17 @@ fn a_fetch_that_takes_longer_goes_on_and_lands() {
         world.host.wait_for(1);
         world.host.release();
         daemon.until("the fetch", |daemon| daemon.metric("waxseal_policy_fetches_total") == 1.0);
-        daemon.until("the answer", |daemon| daemon.query("a.test") == secure("a.test"));
+        // Behind the fetch the policy is written to the disk, and that may take longer than the
+        // deadline, too: whoever asks meanwhile is one more who missed it.
+        let missed = Cell::new(2_u32);
+        daemon.until("the answer", |daemon| {
+            let is_there = daemon.query("a.test") == secure("a.test");
+            missed.set(missed.get() + u32::from(!is_there));
+            is_there
+        });
         assert_eq!(world.host.requests(), 1);
-        assert_eq!(daemon.metric("waxseal_deadline_missed_total"), 2.0);
+        let counted = daemon.metric("waxseal_deadline_missed_total");
+        assert_eq!(counted, f64::from(missed.get()));
     }
 }
 

@@ -35,6 +35,19 @@ async fn none_without_leave() {
     assert_eq!(Permit::grant(Profile::Bsi, Some(&notice)), Err(NotPermitted::BsiProfile));
 }
 
+/// RFC 9991 §2: `ruf` of a record with `psd=y` MUST NOT be considered.
+#[tokio::test(flavor = "multi_thread")]
+async fn none_to_a_public_suffix() {
+    for (psd, expected) in [("; psd=y", 0), ("; psd=n", 1), ("", 1)] {
+        let dns = Dns::start();
+        publish(&dns, "a.test", &format!("{RECORD}{psd}"));
+        let node = Node::with("us.test", &dns, permitted);
+        node.receive_good(NOW, "a.test", 1).await;
+        forge(&node, "198.51.100.9").await;
+        assert_eq!(node.reporter.make_failures(NOW).await.unwrap(), expected, "{psd}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_for_many_and_nobody_in_it() {
     let dns = Dns::start();

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches};
 use sender_auth::crypto::{KeyType, SigningKey as _};
+use sender_auth::dkim::Selector;
 use smtp_types::DomainName;
 
 use crate::crypto::SigningKey;
-use crate::keys::{PrivateKey, Selector};
+use crate::keys::PrivateKey;
 
 /// The longest list of domains, in octets: some hundred thousand of them.
 const MAX_LIST: u64 = 16 * 1024 * 1024;

@@ -361,6 +361,30 @@ fn warnings() {
     assert_eq!(read("").0.warnings(), [""; 0]);
 }
 
+/// What the BSI's guidelines expect of a gate, key by key.
+#[test]
+fn warnings_of_the_bsi_profile() {
+    let keys = |text: &str| -> Vec<String> {
+        let warnings = read(text).0.warnings();
+        warnings.iter().map(|text| text.split(": ").next().unwrap().to_owned()).collect()
+    };
+    let gate = "[gate]\nlisten = ['127.0.0.1:8644']\n";
+    assert_eq!(keys(gate), [""; 0]);
+    let bsi = format!("profile = 'bsi'\n{gate}");
+    assert_eq!(keys(&bsi), ["gate.not_strict", "reports.from"]);
+    let reports = "[reports]\nfrom = 'dmarc@reports.example.com'\n";
+    for word in ["leave", "refuse"] {
+        assert_eq!(keys(&format!("{bsi}not_strict = '{word}'\n{reports}")), [""; 0]);
+    }
+}
+
+/// `Timeout.command` and `Timeout.datablock` of sendmail are an hour each, and a message that
+/// comes to Postfix for half an hour is half an hour of silence for the milter.
+#[test]
+fn the_milter_waits_longer_than_any_client_may_be_silent() {
+    assert!(Config::default().gate.idle_timeout > Duration::from_hours(2));
+}
+
 /// Text that looks like a file of settings now and then.
 fn text() -> impl Strategy<Value = String> {
     let keys: Vec<_> = KEYS.iter().map(|key| key.name).collect();

@@ -86,6 +86,12 @@ impl Macros {
             .map(|pair| pair.value)
     }
 
+    /// Whether the mail server is Postfix, by what it says of its version.
+    #[must_use]
+    pub fn are_of_postfix(&self) -> bool {
+        self.value("v").is_some_and(is_postfix)
+    }
+
     /// What a step brought. Those of steps behind it hold no longer.
     pub(super) fn set(&mut self, stage: MacroStage, pairs: &[u8]) {
         self.clear_behind(stage);
@@ -101,6 +107,11 @@ impl Macros {
     pub(super) fn clear_behind(&mut self, stage: MacroStage) {
         self.stages.iter_mut().skip(stage.index() + 1).for_each(|pairs| *pairs = Box::default());
     }
+}
+
+/// Whether a value of the macro `v` is one of Postfix.
+pub(in crate::gate) fn is_postfix(version: &[u8]) -> bool {
+    version.starts_with(b"Postfix ")
 }
 
 struct Pair<'p> {
@@ -138,6 +149,17 @@ mod tests {
         ] {
             assert_eq!(macros.value(name), value.map(str::as_bytes), "{name}");
         }
+    }
+
+    #[test]
+    fn software() {
+        let by = |pairs: &[u8]| {
+            let mut macros = Macros::default();
+            macros.set(MacroStage::Connect, pairs);
+            macros.are_of_postfix()
+        };
+        assert!(by(b"v\0Postfix 3.10.13\0"));
+        assert!(!by(b"v\x008.18.1\0") && !by(b"v\0\0") && !by(b""));
     }
 
     #[test]

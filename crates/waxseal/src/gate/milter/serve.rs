@@ -35,8 +35,12 @@ pub struct MilterSettings {
     /// How many connections may be open at once, over all listeners. More are closed as soon as
     /// they are accepted. The default is 4096.
     pub max_connections: usize,
-    /// How long a mail server may be silent between packets: as long as an SMTP client may be. The
-    /// default is 7,210 s, libmilter's.
+    /// How long a mail server may be silent between packets: as long as an SMTP client may be
+    /// silent, or may take for its message, which Postfix shows to the milter when all of it is
+    /// there. The default is 7,210 s, libmilter's and so that of nearly all milters: a bit more than
+    /// twice what sendmail grants a client (`Timeout.command` and `Timeout.datablock`, 1 h each). A
+    /// dead peer costs a socket and a few kilobytes as long as that, and the number of connections
+    /// has a limit; a shorter time would cost mail.
     pub idle_timeout: Duration,
     /// How long a packet may take from its first octet to its last. The default is 30 s.
     pub read_timeout: Duration,

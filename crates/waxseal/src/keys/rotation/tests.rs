@@ -268,7 +268,7 @@ impl Life {
             Step::Announce { .. } => {
                 assert!(self.keys.announced().is_none(), "two at once");
                 let taken = |selector: &Selector| self.private.contains(selector);
-                let pair = SelectorPrefix::default().fresh_pair(now, taken);
+                let pair = SelectorPrefix::default().fresh_pair(now, taken).unwrap();
                 let name = pair.rsa.as_str().strip_suffix('r').unwrap();
                 let next = generation(name, announced(now, None));
                 self.private.extend(next.keys().iter().map(|key| key.selector.clone()));

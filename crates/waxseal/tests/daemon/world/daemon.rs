@@ -20,6 +20,7 @@ pub(crate) struct Daemon {
     pub(crate) log: Output,
     pub(crate) socketmap: Option<SocketAddr>,
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) milter: Option<SocketAddr>,
     pub(crate) api: PathBuf,
 }
 
@@ -47,10 +48,12 @@ impl Daemon {
 
     fn announced(child: Child, banner: Output, log: Output, state_folder: &Path) -> Self {
         let api = state_folder.join("api");
-        let mut daemon = Self { child, banner, log, socketmap: None, http: None, api };
+        let (socketmap, http, milter) = (None, None, None);
+        let mut daemon = Self { child, banner, log, socketmap, http, milter, api };
         daemon.banner.wait("main.cf");
         daemon.socketmap = daemon.address("socketmap");
         daemon.http = daemon.address("metrics");
+        daemon.milter = daemon.address("milter");
         daemon
     }
 

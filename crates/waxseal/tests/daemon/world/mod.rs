@@ -4,6 +4,7 @@
 mod daemon;
 mod dns;
 mod https;
+pub(crate) mod milter;
 pub(crate) mod openmetrics;
 
 use std::path::PathBuf;
