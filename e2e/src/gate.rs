@@ -31,14 +31,18 @@ use crate::postfix::{Instance, Postfix};
 use crate::{packages, tree, waxseal};
 use smtp::{Client, Envelope, Reply};
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 use zone::{SILENT, World};
 
 /// Where Postfix listens.
 pub const MAIL_SERVER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 25);
+
+/// Between two attempts to connect to a program that starts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 /// Its ports: what differs is said in `postfix/gate.master.cf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,10 @@ pub enum Port {
     UnixMilter = 26,
     /// Postfix as it was before 3.9: a bare LF ends a line.
     BareLf = 27,
+    /// OpenDKIM in place of Waxseal, on port 8891.
+    OpenDkim = 28,
+    /// Another one, on port 8892.
+    OtherOpenDkim = 29,
 }
 
 /// The servers, running. They end in the order of the fields.
@@ -138,6 +146,20 @@ impl GateLab {
         daemon.log.wait_for_text("127.0.0.1:8644", self.deadline)?;
         self.waxseal = Some(daemon);
         Ok(())
+    }
+
+    /// Waits until a program takes connections on a port of 127.0.0.1.
+    pub fn wait_for_port(&self, port: u16, program: &Daemon) -> Result<(), LabError> {
+        self.namespace.within(|| {
+            while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+                if Instant::now() >= self.deadline || program.log.has_ended() {
+                    let log = program.log.last(20).join("\n");
+                    return Err(LabError::Deadline { expected: format!("port {port}"), log });
+                }
+                thread::sleep(BETWEEN_ATTEMPTS);
+            }
+            Ok(())
+        })
     }
 
     /// What Waxseal has printed.
