@@ -41,6 +41,9 @@ use zone::{SILENT, World};
 /// Where Postfix listens.
 pub const MAIL_SERVER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 25);
 
+/// How long an event may take that comes at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Between two attempts to connect to a program that starts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
@@ -68,8 +71,8 @@ pub struct GateLab {
     _resolver: Daemon,
     /// The DNS.
     pub world: World,
-    /// Gets the questions to the silent name server.
-    silent: UdpSocket,
+    /// Get the questions to the silent name servers.
+    silent: Vec<UdpSocket>,
     /// Whoever Postfix believes about the names of clients.
     pub authority: Authority,
     /// The machine.
@@ -103,7 +106,8 @@ impl GateLab {
 
         let world = World::start(&namespace, &folder.join("dns"), records, deadline)?;
         let silent = namespace.within(|| {
-            UdpSocket::bind((SILENT, 53)).map_err(LabError::io("the silent name server"))
+            let sockets = SILENT.iter().map(|(_, address)| UdpSocket::bind((*address, 53)));
+            sockets.collect::<Result<_, _>>().map_err(LabError::io("a silent name server"))
         })?;
         let resolver_folder = folder.join("resolver");
         let resolver = resolver(&namespace, &resolver_folder, &world.trust_anchor, deadline)?;
@@ -189,21 +193,14 @@ impl GateLab {
         self.deadline
     }
 
-    /// Waits until somebody asks the silent name server for a name with this label.
-    pub fn wait_for_question(&self, label: &str) -> Result<(), LabError> {
-        let mut question = [0; 1500];
-        loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let left = left.max(Duration::from_millis(1));
-            let asked = self.silent.set_read_timeout(Some(left));
-            let asked = asked.and_then(|()| self.silent.recv(&mut question));
-            let length = asked.map_err(LabError::io(format!("waiting for a question for {label}")))?;
-            let named = [&[u8::try_from(label.len()).unwrap_or(0)], label.as_bytes()].concat();
-            let question = question[..length].to_ascii_lowercase();
-            if question.windows(named.len()).any(|found| found == named) {
-                return Ok(());
-            }
-        }
+    /// Waits until somebody asks the name server of this silent domain.
+    pub fn wait_for_question(&self, domain: &str) -> Result<(), LabError> {
+        let place = SILENT.iter().position(|(silent, _)| *silent == domain);
+        let Some(socket) = place.and_then(|place| self.silent.get(place)) else {
+            return Err(LabError::Unsupported(format!("waiting for a question about {domain}")));
+        };
+        let asked = socket.set_read_timeout(Some(PATIENCE)).and_then(|()| socket.recv(&mut [0]));
+        asked.map(drop).map_err(LabError::io(format!("waiting for a question about {domain}")))
     }
 
     /// Connects as a client at `from` that speaks TLS.

@@ -109,18 +109,21 @@ fn sha_1(peers: &Peers<'_>) -> Result<Check, LabError> {
     })
 }
 
-/// Waxseal's own verb, both keys, taken by the others.
+/// Waxseal's own verb, with each key alone, taken by the others; and not when it was changed.
 fn by_waxseal(peers: &Peers<'_>) -> Result<Check, LabError> {
-    let keys = [(KeyFile::Rsa, RSA_SELECTOR), (KeyFile::Ed25519, SELECTOR)];
-    let signed = peers.waxseal_sign(STRICT.name, &keys, &difficult("waxseal-sign"))?;
-    for verified in
-        [peers.dkimpy_verify(0, &signed)?, peers.dkimpy_verify(1, &signed)?, peers.opendkim_verify(&signed)?]
-    {
-        if let Err(wrong) = verified {
-            return Ok(Err(wrong));
+    for key in [(KeyFile::Rsa, RSA_SELECTOR), (KeyFile::Ed25519, SELECTOR)] {
+        let signed = peers.waxseal_sign(STRICT.name, &[key], &difficult("waxseal-sign"))?;
+        let changed = crate::incoming::replaced(&signed, "Hello", "Hallo");
+        for wrong in [peers.dkimpy_verify(0, &signed)?, peers.opendkim_verify(&signed)?] {
+            if let Err(wrong) = wrong {
+                return Ok(Err(wrong));
+            }
+        }
+        if peers.dkimpy_verify(0, &changed)?.is_ok() || peers.opendkim_verify(&changed)?.is_ok() {
+            return Ok(Err(format!("expected that they refuse a changed letter, {key:?}")));
         }
     }
-    Ok(Ok("taken by dkimpy and opendkim".to_owned()))
+    Ok(Ok("taken by dkimpy and opendkim, refused when changed".to_owned()))
 }
 
 fn with_results(domain: &str, name: &str) -> Vec<u8> {
