@@ -28,9 +28,14 @@ impl Daemon {
         program: &str,
         arguments: &[&str],
     ) -> Result<Self, LabError> {
+        let place = ["netns", "exec", namespace.name(), program];
+        Self::start_here("ip", &[&place, arguments].concat())
+    }
+
+    /// Starts `program` where the lab itself stands.
+    pub fn start_here(program: &str, arguments: &[&str]) -> Result<Self, LabError> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", namespace.name(), program]);
-        command.args(arguments);
+        command.args(["--pdeathsig", "KILL", program]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(LabError::io(format!("starting {program}")))?;
         let log = Log::default();

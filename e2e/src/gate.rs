@@ -31,14 +31,21 @@ use crate::postfix::{Instance, Postfix};
 use crate::{packages, tree, waxseal};
 use smtp::{Client, Envelope, Reply};
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 use zone::{SILENT, World};
 
 /// Where Postfix listens.
 pub const MAIL_SERVER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 25);
+
+/// How long an event may take that comes at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two attempts to connect to a program that starts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 /// Its ports: what differs is said in `postfix/gate.master.cf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +56,10 @@ pub enum Port {
     UnixMilter = 26,
     /// Postfix as it was before 3.9: a bare LF ends a line.
     BareLf = 27,
+    /// OpenDKIM in place of Waxseal, on port 8891.
+    OpenDkim = 28,
+    /// Another one, on port 8892.
+    OtherOpenDkim = 29,
 }
 
 /// The servers, running. They end in the order of the fields.
@@ -60,8 +71,8 @@ pub struct GateLab {
     _resolver: Daemon,
     /// The DNS.
     pub world: World,
-    /// Gets the questions to the silent name server.
-    silent: UdpSocket,
+    /// Get the questions to the silent name servers.
+    silent: Vec<UdpSocket>,
     /// Whoever Postfix believes about the names of clients.
     pub authority: Authority,
     /// The machine.
@@ -95,7 +106,8 @@ impl GateLab {
 
         let world = World::start(&namespace, &folder.join("dns"), records, deadline)?;
         let silent = namespace.within(|| {
-            UdpSocket::bind((SILENT, 53)).map_err(LabError::io("the silent name server"))
+            let sockets = SILENT.iter().map(|(_, address)| UdpSocket::bind((*address, 53)));
+            sockets.collect::<Result<_, _>>().map_err(LabError::io("a silent name server"))
         })?;
         let resolver_folder = folder.join("resolver");
         let resolver = resolver(&namespace, &resolver_folder, &world.trust_anchor, deadline)?;
@@ -136,6 +148,20 @@ impl GateLab {
         Ok(())
     }
 
+    /// Waits until a program takes connections on a port of 127.0.0.1.
+    pub fn wait_for_port(&self, port: u16, program: &Daemon) -> Result<(), LabError> {
+        self.namespace.within(|| {
+            while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+                if Instant::now() >= self.deadline || program.log.has_ended() {
+                    let log = program.log.last(20).join("\n");
+                    return Err(LabError::Deadline { expected: format!("port {port}"), log });
+                }
+                thread::sleep(BETWEEN_ATTEMPTS);
+            }
+            Ok(())
+        })
+    }
+
     /// What Waxseal has printed.
     pub fn log(&self) -> Log {
         self.waxseal.as_ref().map(|daemon| daemon.log.clone()).unwrap_or_default()
@@ -163,22 +189,14 @@ impl GateLab {
         self.deadline
     }
 
-    /// Waits until somebody asks the silent name server for a name with this label.
-    pub fn wait_for_question(&self, label: &str) -> Result<(), LabError> {
-        let mut question = [0; 1500];
-        loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let left = left.max(Duration::from_millis(1));
-            let asked = self.silent.set_read_timeout(Some(left));
-            let asked = asked.and_then(|()| self.silent.recv(&mut question));
-            let length =
-                asked.map_err(LabError::io(format!("waiting for a question for {label}")))?;
-            let named = [&[u8::try_from(label.len()).unwrap_or(0)], label.as_bytes()].concat();
-            let question = question[..length].to_ascii_lowercase();
-            if question.windows(named.len()).any(|found| found == named) {
-                return Ok(());
-            }
-        }
+    /// Waits until somebody asks the name server of this silent domain.
+    pub fn wait_for_question(&self, domain: &str) -> Result<(), LabError> {
+        let place = SILENT.iter().position(|(silent, _)| *silent == domain);
+        let Some(socket) = place.and_then(|place| self.silent.get(place)) else {
+            return Err(LabError::Unsupported(format!("waiting for a question about {domain}")));
+        };
+        let asked = socket.set_read_timeout(Some(PATIENCE)).and_then(|()| socket.recv(&mut [0]));
+        asked.map(drop).map_err(LabError::io(format!("waiting for a question about {domain}")))
     }
 
     /// Connects as a client at `from` that speaks TLS.

@@ -68,7 +68,11 @@ comment = "our mailing lists"
 
 /// The records of all domains, all with the same key.
 pub fn records(key: &LabKey) -> Vec<String> {
-    let mut records = Vec::new();
+    let mut records = vec![
+        txt("ours.test", "v=spf1 ip4:10.7.0.25 -all"),
+        txt("_dmarc.ours.test", "v=DMARC1; p=reject"),
+        "mx.ours.test. 300 IN A 10.7.0.25".to_owned(),
+    ];
     for Domain { name, server, asks } in DOMAINS {
         records.push(txt(name, &format!("v=spf1 ip4:{server} -all")));
         records.push(format!("{name}. 300 IN MX 10 mail.{name}."));

@@ -10,14 +10,17 @@ mod case;
 mod connections;
 mod faults;
 mod incoming;
+mod others;
+mod outgoing;
 mod raw;
 
-use case::{Case, Check};
+use case::Check;
 use e2e::error::LabError;
-use e2e::gate::peers::{self, RsaKey};
-use e2e::gate::world::{self, LISTS, RELAY, STRICT};
+use e2e::gate::GateLab;
+use e2e::gate::peers::{self, KeyFile, OpenDkim, Peers, RSA_SELECTOR, RsaKey};
+use e2e::gate::signature::LabKey;
+use e2e::gate::world::{self, LISTS, RELAY, SELECTOR, STRICT};
 use e2e::gate::zone::txt;
-use e2e::gate::{GateLab, peers::RSA_SELECTOR};
 use raw::Try;
 use std::panic::resume_unwind;
 use std::process::ExitCode;
@@ -58,20 +61,11 @@ fn run() -> Result<usize, LabError> {
         records.push(txt(&format!("{RSA_SELECTOR}._domainkey.{}", domain.name), &rsa.record));
     }
     let mut lab = GateLab::build(records, world::LOCAL_VERDICTS, start + LIMIT)?;
-    peers::keep(&lab, &rsa)?;
+    peers::keep_keys(&lab, &rsa, &key)?;
     lab.start_waxseal()?;
     println!("the lab stands after {:.1} s", start.elapsed().as_secs_f32());
-
-    let mut cases = incoming::direct(&key);
-    cases.extend(incoming::signatures(&key));
-    cases.extend(incoming::authors(&key));
-    cases.extend(incoming::forged_fields(&key));
-    cases.extend(incoming::characters(&key));
-    cases.extend(incoming::forwarded(&lab, &key)?);
-    cases.extend(attachments::cases(&key));
-    score.try_all(&lab, cases)?;
-    score.try_each(raw::tries(&lab, &key))?;
-    score.try_each(connections::tries(&lab, &key))?;
+    from_outside(&lab, &key, &mut score)?;
+    from_inside(&lab, &mut score)?;
     if score.wants("killed-while-judging") {
         score.add("killed-while-judging", faults::killed_while_judging(&mut lab)?);
     }
@@ -87,38 +81,59 @@ fn run() -> Result<usize, LabError> {
     Ok(score.failed)
 }
 
+/// Letters of strangers.
+fn from_outside(lab: &GateLab, key: &LabKey, score: &mut Score) -> Result<(), LabError> {
+    let peers = Peers::new(lab)?;
+    let mut cases = incoming::direct(key);
+    cases.extend(incoming::signatures(key));
+    cases.extend(incoming::authors(key));
+    cases.extend(incoming::forged_fields(key));
+    cases.extend(incoming::characters(key));
+    cases.extend(incoming::forwarded(&peers, key)?);
+    cases.extend(attachments::cases(key));
+    let cases = cases.iter().map(|case| -> Try<'_> { (case.name, Box::new(|| case.run(lab))) });
+    score.try_all(cases.collect())?;
+    score.try_all(raw::tries(lab, key))?;
+    // One after the other: the last one looks at Waxseal's memory.
+    connections::tries(lab, key).into_iter().try_for_each(|one| score.try_all(vec![one]))
+}
+
+/// Letters of ours, and the programs of others.
+fn from_inside(lab: &GateLab, score: &mut Score) -> Result<(), LabError> {
+    let peers = Peers::new(lab)?;
+    let opendkim = |port, canonicalization, algorithm, key, selector| {
+        OpenDkim { port, canonicalization, algorithm, key, selector }.start(lab)
+    };
+    let _signers = [
+        opendkim(8891, "simple/simple", "rsa-sha256", KeyFile::Rsa, RSA_SELECTOR)?,
+        opendkim(8892, "relaxed/relaxed", "ed25519-sha256", KeyFile::Ed25519, SELECTOR)?,
+    ];
+    score.add("keys", outgoing::make_keys(lab)?);
+    score.try_all(outgoing::tries(lab, &peers))?;
+    score.try_all(others::tries(lab, &peers))
+}
+
 impl Score {
     fn wants(&self, name: &str) -> bool {
         self.wanted.is_empty() || self.wanted.iter().any(|text| name.contains(text.as_str()))
     }
 
-    /// Tries cases, some at a time.
-    fn try_all(&mut self, lab: &GateLab, mut cases: Vec<Case>) -> Result<(), LabError> {
-        cases.retain(|case| self.wants(case.name));
-        let waiting = Mutex::new(cases.iter().enumerate());
+    /// Tries some at a time, and shows them in their order.
+    fn try_all(&mut self, mut tries: Vec<Try<'_>>) -> Result<(), LabError> {
+        tries.retain(|(name, _)| self.wants(name));
+        let waiting = Mutex::new(tries.iter().enumerate());
         let next = || waiting.lock().ok().and_then(|mut waiting| waiting.next());
         let work = || -> Vec<(usize, Result<Check, LabError>)> {
-            std::iter::from_fn(|| next().map(|(number, case)| (number, case.run(lab)))).collect()
+            std::iter::from_fn(|| next().map(|(number, (_, run))| (number, run()))).collect()
         };
-        let mut results = thread::scope(|scope| {
+        let mut results: Vec<_> = thread::scope(|scope| {
             let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
             let joined = workers.into_iter().map(|worker| worker.join());
             joined.flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic))).collect()
         });
-        let results: &mut Vec<_> = &mut results;
         results.sort_by_key(|(number, _)| *number);
-        for ((_, result), case) in results.drain(..).zip(&cases) {
-            self.add(case.name, result?);
-        }
-        Ok(())
-    }
-
-    /// Tries one after the other.
-    fn try_each(&mut self, tries: Vec<Try<'_>>) -> Result<(), LabError> {
-        for (name, run) in tries {
-            if self.wants(name) {
-                self.add(name, run()?);
-            }
+        for ((_, result), (name, _)) in results.into_iter().zip(&tries) {
+            self.add(name, result?);
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 /// A try with its name.
-pub(crate) type Try<'t> = (&'static str, Box<dyn Fn() -> Result<Check, LabError> + 't>);
+pub(crate) type Try<'t> = (&'static str, Box<dyn Fn() -> Result<Check, LabError> + Sync + 't>);
 
 /// What stands between the letter and the one that is smuggled behind it, and what Postfix makes of
 /// that within the letter.
