@@ -22,6 +22,7 @@ pub mod world;
 pub mod zone;
 
 use crate::certificates::{Authority, Shows, Validity};
+use crate::command::run;
 use crate::daemon::{Daemon, Log};
 use crate::error::LabError;
 use crate::lab::{empty_folder, lock, write};
@@ -143,9 +144,52 @@ impl GateLab {
         let (program, config) = (self.binary.display().to_string(), self.config_file());
         let arguments = ["serve", "--config", &config];
         let daemon = Daemon::start(&self.namespace, &program, &arguments)?;
+        self.take_over(daemon)
+    }
+
+    /// The same, with a wall clock that is so many days slow.
+    pub fn start_waxseal_days_ago(&mut self, days: u32) -> Result<(), LabError> {
+        // libfaketime lies where only its own program knows. That program would stay between us and
+        // Waxseal, so it is only asked.
+        let library = run("faketime", &["-f", "+0d", "printenv", "LD_PRELOAD"])?;
+        let library = format!("LD_PRELOAD={}", library.trim());
+        let clock = format!("FAKETIME=-{days}d");
+        let (program, config) = (self.binary.display().to_string(), self.config_file());
+        // The clock that timers go by stays right: its setting has two names, an old and a new one.
+        let monotonic = ["DONT_FAKE_MONOTONIC=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
+        let arguments =
+            [&[&*library, &clock], &monotonic[..], &[&program, "serve", "--config", &config]];
+        let daemon = Daemon::start(&self.namespace, "env", &arguments.concat())?;
+        self.take_over(daemon)
+    }
+
+    fn take_over(&mut self, daemon: Daemon) -> Result<(), LabError> {
         daemon.log.wait_for_text("127.0.0.1:8644", self.deadline)?;
         self.waxseal = Some(daemon);
         Ok(())
+    }
+
+    /// Ends Waxseal in good order.
+    pub fn end_waxseal(&mut self) -> Result<(), LabError> {
+        self.waxseal.take().map_or(Ok(()), |waxseal| waxseal.end(self.deadline))
+    }
+
+    /// Waits until `find` finds something, which no log tells.
+    pub fn wait_until<T>(
+        &self,
+        expected: &str,
+        mut find: impl FnMut() -> Result<Option<T>, LabError>,
+    ) -> Result<T, LabError> {
+        loop {
+            if let Some(found) = find()? {
+                return Ok(found);
+            }
+            if Instant::now() >= self.deadline {
+                let log = self.log().last(20).join("\n");
+                return Err(LabError::Deadline { expected: expected.to_owned(), log });
+            }
+            thread::sleep(BETWEEN_ATTEMPTS);
+        }
     }
 
     /// Waits until a program takes connections on a port of 127.0.0.1.
@@ -167,10 +211,17 @@ impl GateLab {
         self.waxseal.as_ref().map(|daemon| daemon.log.clone()).unwrap_or_default()
     }
 
-    /// A verb of Waxseal, run inside with the configuration of the daemon.
+    /// A verb of Waxseal, run inside.
     pub fn waxseal_command(&self, verb: &[&str]) -> Command {
-        let mut command = self.namespace.command(&self.binary.display().to_string());
+        let mut command = self.command(&self.binary.display().to_string());
         command.args(verb);
+        command
+    }
+
+    /// A program that is run inside, and ended after half a minute.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = self.namespace.command("timeout");
+        command.args(["30s", program]);
         command
     }
 
@@ -244,6 +295,10 @@ networks = ["127.0.0.0/8", "10.7.1.0/24"]
 help = "see https://ours.test/mail"
 [verdict]
 local = "{local}"
+[reports]
+from = "reports@ours.test"
+dmarc = true
+submit = "127.0.0.1:25"
 [log]
 level = "info"
 "#

@@ -32,12 +32,13 @@ pub const PACKAGES: &[Package] = &[
         purpose: "runs Postfix in a world of its own",
     },
     Package { name: "openssl", program: "openssl", purpose: "keys for other signers" },
-    Package { name: "python3", program: "python3", purpose: "runs dkimpy" },
+    Package { name: "python3", program: "python3", purpose: "runs dkimpy and parsedmarc" },
     Package {
         name: "python3-venv",
         program: "../share/doc/python3-venv",
-        purpose: "an environment for dkimpy",
+        purpose: "an environment for dkimpy and parsedmarc",
     },
+    Package { name: "faketime", program: "faketime", purpose: "days that pass at once" },
     Package {
         name: "mmdebstrap",
         program: "mmdebstrap",

@@ -14,6 +14,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The selector of the RSA key that several domains share.
 pub const RSA_SELECTOR: &str = "rsa";
@@ -113,10 +114,21 @@ impl<'l> Peers<'l> {
 
     /// The letter with an ARC set by Waxseal on top; whose results it takes is `domain`, too.
     pub fn waxseal_seal(&self, domain: &str, letter: &[u8]) -> Result<Vec<u8>, LabError> {
+        self.waxseal_seal_at(SystemTime::now(), domain, letter)
+    }
+
+    /// The same, sealed at another time.
+    pub fn waxseal_seal_at(
+        &self,
+        at: SystemTime,
+        domain: &str,
+        letter: &[u8],
+    ) -> Result<Vec<u8>, LabError> {
+        let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
         let (key, file) = (self.key(KeyFile::Rsa), self.file(letter)?);
         let mut command = self.lab.waxseal_command(&["seal", "--key", &key, "--domain", domain]);
         command.args(["--selector", RSA_SELECTOR, "--authserv-id", domain]);
-        command.args(["--resolver", "127.0.0.1:53", &file]);
+        command.args(["--at", &at, "--resolver", "127.0.0.1:53", &file]);
         let fields = succeed(command)?;
         Ok([fields.as_bytes(), letter].concat())
     }
@@ -153,7 +165,7 @@ impl<'l> Peers<'l> {
     /// that every Python program reads, which is another one for it.
     fn dkimpy(&self, program: &str, arguments: &[&str], letter: &[u8]) -> Result<Output, LabError> {
         const WITH_RESOLVER: &str = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
-        let mut command = self.lab.namespace.command("unshare");
+        let mut command = self.lab.command("unshare");
         command.args(["--mount", "sh", "-c", WITH_RESOLVER]);
         command.arg(self.lab.folder.join("resolv.conf"));
         command.arg(self.python.join("bin").join(program)).args(arguments);
@@ -214,6 +226,16 @@ impl<'l> Peers<'l> {
         let output = self.dkimpy("arcverify", &[], letter)?;
         let said = [output.stdout, output.stderr].concat();
         Ok(String::from_utf8_lossy(&said).trim().to_owned())
+    }
+
+    /// What parsedmarc reads out of a letter with a report, and all that it has to complain about.
+    pub fn parsedmarc(&self, letter: &[u8]) -> Result<(Value, String), LabError> {
+        let program = self.python.join("bin/parsedmarc").display().to_string();
+        let mut command = self.lab.command(&program);
+        command.args(["--offline", "--warnings", &self.file(letter)?]);
+        let output = outcome_of(command, b"")?;
+        let read = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        Ok((read, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
     /// Whether OpenDKIM takes the signatures of a letter; it wants lines ended by LF.

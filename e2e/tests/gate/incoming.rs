@@ -18,7 +18,7 @@ const PASSES: Marks = Marks {
 };
 
 /// A letter of `domain` that `client` brings, in the name of that domain.
-fn case(
+pub(crate) fn case(
     name: &'static str,
     domain: Domain,
     client: Ipv4Addr,

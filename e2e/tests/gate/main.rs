@@ -12,7 +12,9 @@ mod faults;
 mod incoming;
 mod others;
 mod outgoing;
+mod oversized;
 mod raw;
+mod reports;
 
 use case::Check;
 use e2e::error::LabError;
@@ -72,6 +74,9 @@ fn run() -> Result<usize, LabError> {
     if score.wants("killed-mid-message") {
         score.add("killed-mid-message", faults::killed_mid_message(&mut lab, &key)?);
     }
+    if score.wants("report") {
+        score.add("report", reports::from_mail_to_report(&mut lab, &key)?);
+    }
 
     println!("{:.1} s in all", start.elapsed().as_secs_f32());
     println!("{} passed, {} failed", score.passed, score.failed);
@@ -91,9 +96,11 @@ fn from_outside(lab: &GateLab, key: &LabKey, score: &mut Score) -> Result<(), La
     cases.extend(incoming::characters(key));
     cases.extend(incoming::forwarded(&peers, key)?);
     cases.extend(attachments::cases(key));
+    cases.extend(oversized::cases(key));
     let cases = cases.iter().map(|case| -> Try<'_> { (case.name, Box::new(|| case.run(lab))) });
     score.try_all(cases.collect())?;
     score.try_all(raw::tries(lab, key))?;
+    score.try_all(oversized::tries(lab, key))?;
     // One after the other: the last one looks at Waxseal's memory.
     connections::tries(lab, key).into_iter().try_for_each(|one| score.try_all(vec![one]))
 }

@@ -154,7 +154,7 @@ fn arrived(lab: &GateLab, id: &str, name: &str) -> Result<Result<Letter, String>
 }
 
 /// Two signatures, by RSA and Ed25519, and everybody takes both.
-fn is_signed(peers: &Peers<'_>, letter: &Letter) -> Result<Check, LabError> {
+pub(crate) fn is_signed(peers: &Peers<'_>, letter: &Letter) -> Result<Check, LabError> {
     let signatures = letter.values("DKIM-Signature");
     let algorithms = ["a=rsa-sha256", "a=ed25519-sha256"];
     let has = |algorithm: &&str| signatures.iter().any(|one| one.contains(*algorithm));
