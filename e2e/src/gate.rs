@@ -91,15 +91,17 @@ const SASL: &str = "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: 
 
 impl GateLab {
     /// Builds everything but Waxseal: a DNS with these records, and a waxseal.toml that knows these
-    /// local verdicts.
+    /// local verdicts. All of the run must be over within `limit`, to which waiting for another lab
+    /// does not count.
     pub fn build(
         records: Vec<String>,
         local_verdicts: &str,
-        deadline: Instant,
+        limit: Duration,
     ) -> Result<Self, LabError> {
         packages::require()?;
         let tree = tree::require()?;
         let lock = lock()?;
+        let deadline = Instant::now() + limit;
         remove_leftovers()?;
         let folder = empty_folder("gate")?;
         let namespace = Namespace::create("gate")?;

@@ -38,7 +38,7 @@ pub const PACKAGES: &[Package] = &[
         program: "../share/doc/python3-venv",
         purpose: "an environment for dkimpy and parsedmarc",
     },
-    Package { name: "faketime", program: "faketime", purpose: "days that pass at once" },
+    Package { name: "faketime", program: "faketime", purpose: "a clock that is days slow" },
     Package {
         name: "mmdebstrap",
         program: "mmdebstrap",

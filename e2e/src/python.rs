@@ -1,7 +1,7 @@
 //! A Python environment with the peers that live on PyPI: dkimpy and parsedmarc.
 //!
-//! Made once (half a minute, 120 MB), beside the Debian tree, and shared by all later runs. Its name has a hash of the list
-//! of packages and of the Python that made it.
+//! Made once (half a minute, 120 MB), beside the Debian tree, and shared by all later runs. Its name
+//! has a hash of the list of packages and of the Python that made it.
 
 use crate::command::run;
 use crate::error::LabError;

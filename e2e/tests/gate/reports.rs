@@ -1,6 +1,6 @@
 //! DMARC reports, from the mail that they are about to the mailbox of the domain's owner: the real
 //! daemon counts, closes the day, makes the report, and hands it to the real Postfix, whose milter
-//! is that same daemon. Nobody waits for the next day: the daemon begins with a clock that is three
+//! is that same daemon. Nobody waits for the next day: the daemon begins with a clock that is some
 //! days slow, and starts again with one that is less so.
 
 use crate::case::Check;
