@@ -22,6 +22,7 @@ pub mod world;
 pub mod zone;
 
 use crate::certificates::{Authority, Shows, Validity};
+use crate::command::run;
 use crate::daemon::{Daemon, Log};
 use crate::error::LabError;
 use crate::lab::{empty_folder, lock, write};
@@ -31,14 +32,21 @@ use crate::postfix::{Instance, Postfix};
 use crate::{packages, tree, waxseal};
 use smtp::{Client, Envelope, Reply};
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 use zone::{SILENT, World};
 
 /// Where Postfix listens.
 pub const MAIL_SERVER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 25);
+
+/// How long an event may take that comes at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two attempts to connect to a program that starts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 /// Its ports: what differs is said in `postfix/gate.master.cf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +57,10 @@ pub enum Port {
     UnixMilter = 26,
     /// Postfix as it was before 3.9: a bare LF ends a line.
     BareLf = 27,
+    /// OpenDKIM in place of Waxseal, on port 8891.
+    OpenDkim = 28,
+    /// Another one, on port 8892.
+    OtherOpenDkim = 29,
 }
 
 /// The servers, running. They end in the order of the fields.
@@ -60,8 +72,8 @@ pub struct GateLab {
     _resolver: Daemon,
     /// The DNS.
     pub world: World,
-    /// Gets the questions to the silent name server.
-    silent: UdpSocket,
+    /// Get the questions to the silent name servers.
+    silent: Vec<UdpSocket>,
     /// Whoever Postfix believes about the names of clients.
     pub authority: Authority,
     /// The machine.
@@ -79,15 +91,17 @@ const SASL: &str = "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: 
 
 impl GateLab {
     /// Builds everything but Waxseal: a DNS with these records, and a waxseal.toml that knows these
-    /// local verdicts.
+    /// local verdicts. All of the run must be over within `limit`, to which waiting for another lab
+    /// does not count.
     pub fn build(
         records: Vec<String>,
         local_verdicts: &str,
-        deadline: Instant,
+        limit: Duration,
     ) -> Result<Self, LabError> {
         packages::require()?;
         let tree = tree::require()?;
         let lock = lock()?;
+        let deadline = Instant::now() + limit;
         remove_leftovers()?;
         let folder = empty_folder("gate")?;
         let namespace = Namespace::create("gate")?;
@@ -95,7 +109,8 @@ impl GateLab {
 
         let world = World::start(&namespace, &folder.join("dns"), records, deadline)?;
         let silent = namespace.within(|| {
-            UdpSocket::bind((SILENT, 53)).map_err(LabError::io("the silent name server"))
+            let sockets = SILENT.iter().map(|(_, address)| UdpSocket::bind((*address, 53)));
+            sockets.collect::<Result<_, _>>().map_err(LabError::io("a silent name server"))
         })?;
         let resolver_folder = folder.join("resolver");
         let resolver = resolver(&namespace, &resolver_folder, &world.trust_anchor, deadline)?;
@@ -131,9 +146,66 @@ impl GateLab {
         let (program, config) = (self.binary.display().to_string(), self.config_file());
         let arguments = ["serve", "--config", &config];
         let daemon = Daemon::start(&self.namespace, &program, &arguments)?;
+        self.take_over(daemon)
+    }
+
+    /// The same, with a wall clock that is so many days slow.
+    pub fn start_waxseal_days_ago(&mut self, days: u32) -> Result<(), LabError> {
+        // libfaketime lies where only its own program knows. That program would stay between us and
+        // Waxseal, so it is only asked.
+        let library = run("faketime", &["-f", "+0d", "printenv", "LD_PRELOAD"])?;
+        let library = format!("LD_PRELOAD={}", library.trim());
+        let clock = format!("FAKETIME=-{days}d");
+        let (program, config) = (self.binary.display().to_string(), self.config_file());
+        // The clock that timers go by stays right: its setting has two names, an old and a new one.
+        let monotonic = ["DONT_FAKE_MONOTONIC=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
+        let arguments =
+            [&[&*library, &clock], &monotonic[..], &[&program, "serve", "--config", &config]];
+        let daemon = Daemon::start(&self.namespace, "env", &arguments.concat())?;
+        self.take_over(daemon)
+    }
+
+    fn take_over(&mut self, daemon: Daemon) -> Result<(), LabError> {
         daemon.log.wait_for_text("127.0.0.1:8644", self.deadline)?;
         self.waxseal = Some(daemon);
         Ok(())
+    }
+
+    /// Ends Waxseal in good order.
+    pub fn end_waxseal(&mut self) -> Result<(), LabError> {
+        self.waxseal.take().map_or(Ok(()), |waxseal| waxseal.end(self.deadline))
+    }
+
+    /// Waits until `find` finds something, which no log tells.
+    pub fn wait_until<T>(
+        &self,
+        expected: &str,
+        mut find: impl FnMut() -> Result<Option<T>, LabError>,
+    ) -> Result<T, LabError> {
+        loop {
+            if let Some(found) = find()? {
+                return Ok(found);
+            }
+            if Instant::now() >= self.deadline {
+                let log = self.log().last(20).join("\n");
+                return Err(LabError::Deadline { expected: expected.to_owned(), log });
+            }
+            thread::sleep(BETWEEN_ATTEMPTS);
+        }
+    }
+
+    /// Waits until a program takes connections on a port of 127.0.0.1.
+    pub fn wait_for_port(&self, port: u16, program: &Daemon) -> Result<(), LabError> {
+        self.namespace.within(|| {
+            while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+                if Instant::now() >= self.deadline || program.log.has_ended() {
+                    let log = program.log.last(20).join("\n");
+                    return Err(LabError::Deadline { expected: format!("port {port}"), log });
+                }
+                thread::sleep(BETWEEN_ATTEMPTS);
+            }
+            Ok(())
+        })
     }
 
     /// What Waxseal has printed.
@@ -141,10 +213,17 @@ impl GateLab {
         self.waxseal.as_ref().map(|daemon| daemon.log.clone()).unwrap_or_default()
     }
 
-    /// A verb of Waxseal, run inside with the configuration of the daemon.
+    /// A verb of Waxseal, run inside.
     pub fn waxseal_command(&self, verb: &[&str]) -> Command {
-        let mut command = self.namespace.command(&self.binary.display().to_string());
+        let mut command = self.command(&self.binary.display().to_string());
         command.args(verb);
+        command
+    }
+
+    /// A program that is run inside, and ended after half a minute.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = self.namespace.command("timeout");
+        command.args(["30s", program]);
         command
     }
 
@@ -163,22 +242,14 @@ impl GateLab {
         self.deadline
     }
 
-    /// Waits until somebody asks the silent name server for a name with this label.
-    pub fn wait_for_question(&self, label: &str) -> Result<(), LabError> {
-        let mut question = [0; 1500];
-        loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let left = left.max(Duration::from_millis(1));
-            let asked = self.silent.set_read_timeout(Some(left));
-            let asked = asked.and_then(|()| self.silent.recv(&mut question));
-            let length =
-                asked.map_err(LabError::io(format!("waiting for a question for {label}")))?;
-            let named = [&[u8::try_from(label.len()).unwrap_or(0)], label.as_bytes()].concat();
-            let question = question[..length].to_ascii_lowercase();
-            if question.windows(named.len()).any(|found| found == named) {
-                return Ok(());
-            }
-        }
+    /// Waits until somebody asks the name server of this silent domain.
+    pub fn wait_for_question(&self, domain: &str) -> Result<(), LabError> {
+        let place = SILENT.iter().position(|(silent, _)| *silent == domain);
+        let Some(socket) = place.and_then(|place| self.silent.get(place)) else {
+            return Err(LabError::Unsupported(format!("waiting for a question about {domain}")));
+        };
+        let asked = socket.set_read_timeout(Some(PATIENCE)).and_then(|()| socket.recv(&mut [0]));
+        asked.map(drop).map_err(LabError::io(format!("waiting for a question about {domain}")))
     }
 
     /// Connects as a client at `from` that speaks TLS.
@@ -226,6 +297,10 @@ networks = ["127.0.0.0/8", "10.7.1.0/24"]
 help = "see https://ours.test/mail"
 [verdict]
 local = "{local}"
+[reports]
+from = "reports@ours.test"
+dmarc = true
+submit = "127.0.0.1:25"
 [log]
 level = "info"
 "#

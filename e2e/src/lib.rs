@@ -30,6 +30,7 @@ pub mod outcome;
 pub mod packages;
 pub mod policy_host;
 pub mod postfix;
+pub mod python;
 pub mod report_socket;
 pub mod rogue;
 pub mod signer;

@@ -2,7 +2,7 @@
 
 use e2e::error::LabError;
 use e2e::lab::Lab;
-use e2e::{load, packages, tree, waxseal};
+use e2e::{load, packages, python, tree, waxseal};
 use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ const USAGE: &str = "\
 usage: cargo run -p e2e -- COMMAND
 
 packages   prints the Debian packages that the lab needs
-setup      installs them, and makes the tree with Postfix 3.10 (as root)
+setup      installs them, and makes the tree with Postfix 3.10 and what comes from PyPI (as root)
 up         builds the lab, starts Waxseal in it, and keeps it until Enter is pressed (as root)
 up attack  the same, with the attacker at work";
 
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 fn setup() -> Result<(), LabError> {
     packages::install()?;
     println!("{}", tree::build()?.display());
+    println!("{}", python::build()?.display());
     Ok(())
 }
 

@@ -31,6 +31,14 @@ pub const PACKAGES: &[Package] = &[
         program: "nsenter",
         purpose: "runs Postfix in a world of its own",
     },
+    Package { name: "openssl", program: "openssl", purpose: "keys for other signers" },
+    Package { name: "python3", program: "python3", purpose: "runs dkimpy and parsedmarc" },
+    Package {
+        name: "python3-venv",
+        program: "../share/doc/python3-venv",
+        purpose: "an environment for dkimpy and parsedmarc",
+    },
+    Package { name: "faketime", program: "faketime", purpose: "a clock that is days slow" },
     Package {
         name: "mmdebstrap",
         program: "mmdebstrap",

@@ -26,8 +26,12 @@ const CACHE: &str = "/var/cache/waxseal-e2e";
 pub fn folder() -> PathBuf {
     let digest = Sha256::digest(format!("{SUITE} {PACKAGES}"));
     let hash: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let cache = env::var_os("WAXSEAL_E2E_CACHE").map_or_else(|| CACHE.into(), PathBuf::from);
-    cache.join(format!("{SUITE}-{hash}"))
+    cache().join(format!("{SUITE}-{hash}"))
+}
+
+/// Where trees and other things are kept that are made once.
+pub fn cache() -> PathBuf {
+    env::var_os("WAXSEAL_E2E_CACHE").map_or_else(|| CACHE.into(), PathBuf::from)
 }
 
 /// The folder of the tree, if it has been made.

@@ -61,6 +61,7 @@ pub struct Letter {
     pub fields: Vec<String>,
     /// What follows the empty line.
     pub body: Vec<u8>,
+    octets: Vec<u8>,
 }
 
 impl Letter {
@@ -81,7 +82,17 @@ impl Letter {
                 _ => fields.push(line.to_owned()),
             }
         }
-        Self { fields, body: body.to_vec() }
+        Self { fields, body: body.to_vec(), octets: octets.to_vec() }
+    }
+
+    /// The letter as it goes over the wire, its lines ended by CRLF.
+    pub fn with_crlf(&self) -> Vec<u8> {
+        let lines = self.octets.split_inclusive(|octet| *octet == b'\n');
+        let ended = lines.flat_map(|line| match line.strip_suffix(b"\n") {
+            Some(line) => [line, b"\r\n"],
+            None => [line, b""],
+        });
+        ended.collect::<Vec<_>>().concat()
     }
 
     /// The values of all fields of this name, unfolded, the first one first.

@@ -4,6 +4,8 @@
 //! Ed25519 (RFC 8463) and `c=simple/simple` only. Other signers are OpenDKIM, dkimpy and Waxseal.
 
 use crate::error::LabError;
+use aws_lc_rs::encoding::AsBigEndian;
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -30,7 +32,6 @@ pub struct Tags<'t> {
 impl LabKey {
     /// Makes a new one.
     pub fn generate() -> Result<Self, LabError> {
-        let refused = |_| LabError::Unsupported("making an Ed25519 key".to_owned());
         Ed25519KeyPair::generate().map(Self).map_err(refused)
     }
 
@@ -38,6 +39,19 @@ impl LabKey {
     pub fn record(&self) -> String {
         let public = BASE64_STANDARD.encode(self.0.public_key().as_ref());
         format!("v=DKIM1; k=ed25519; p={public}")
+    }
+
+    /// The private key as dkimpy reads it: the seed, in base64.
+    pub fn seed(&self) -> Result<String, LabError> {
+        let seed = self.0.seed().map_err(refused)?;
+        Ok(BASE64_STANDARD.encode(seed.as_be_bytes().map_err(refused)?.as_ref()))
+    }
+
+    /// The private key as OpenSSL writes it: PKCS #8 in PEM.
+    pub fn pem(&self) -> Result<String, LabError> {
+        let document = self.0.to_pkcs8v1().map_err(refused)?;
+        let text = BASE64_STANDARD.encode(document.as_ref());
+        Ok(format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"))
     }
 
     /// The letter with a signature on top.
@@ -65,6 +79,10 @@ impl LabKey {
         let signature = BASE64_STANDARD.encode(self.0.sign(&hash.finalize()));
         [format!("{unsigned}{signature}\r\n").as_bytes(), letter].concat()
     }
+}
+
+fn refused(_: Unspecified) -> LabError {
+    LabError::Unsupported("making or showing an Ed25519 key".to_owned())
 }
 
 /// The header with the end of its last line, and the body.

@@ -39,13 +39,19 @@ pub const RELAY: Domain = Domain { name: "relay.test", server: outside(6), asks:
 /// Asks for rejection, but we know that its mail is broken.
 pub const BROKEN: Domain =
     Domain { name: "broken.test", server: outside(7), asks: Some("p=reject") };
+/// Asks for rejection, and for reports to another domain, which has agreed.
+pub const REPORTED: Domain = Domain {
+    name: "reported.test",
+    server: outside(8),
+    asks: Some("p=reject; rua=mailto:dmarc@away.test"),
+};
 /// Whoever nobody knows.
 pub const STRANGER: Ipv4Addr = outside(66);
 /// A colleague's desk.
 pub const COLLEAGUE: Ipv4Addr = Ipv4Addr::new(10, 7, 1, 1);
 
 /// All domains with records.
-pub const DOMAINS: [Domain; 7] = [STRICT, CAREFUL, WATCHING, PLAIN, LISTS, RELAY, BROKEN];
+pub const DOMAINS: [Domain; 8] = [STRICT, CAREFUL, WATCHING, PLAIN, LISTS, RELAY, BROKEN, REPORTED];
 
 /// The selector of the lab's key.
 pub const SELECTOR: &str = "lab";
@@ -68,7 +74,13 @@ comment = "our mailing lists"
 
 /// The records of all domains, all with the same key.
 pub fn records(key: &LabKey) -> Vec<String> {
-    let mut records = Vec::new();
+    let mut records = vec![
+        txt("ours.test", "v=spf1 ip4:10.7.0.25 -all"),
+        txt("_dmarc.ours.test", "v=DMARC1; p=reject"),
+        // RFC 9990 §4: away.test takes the reports about reported.test.
+        txt("reported.test._report._dmarc.away.test", "v=DMARC1"),
+        "mx.ours.test. 300 IN A 10.7.0.25".to_owned(),
+    ];
     for Domain { name, server, asks } in DOMAINS {
         records.push(txt(name, &format!("v=spf1 ip4:{server} -all")));
         records.push(format!("{name}. 300 IN MX 10 mail.{name}."));

@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// The address of a name server that takes questions and never answers.
-pub const SILENT: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 9);
+/// Domains with a name server that takes questions and never answers, and its address. Two, because
+/// a resolver soon asks such a server no more.
+pub const SILENT: [(&str, Ipv4Addr); 2] =
+    [("silent.test", Ipv4Addr::new(10, 53, 0, 9)), ("dark.test", Ipv4Addr::new(10, 53, 0, 10))];
 
 /// The root zone and its server.
 pub struct World {
@@ -86,10 +88,13 @@ impl Inner {
     /// Negative answers are for the moment only, so that what is published later is seen.
     fn signed(&self) -> Result<String, LabError> {
         let mut text = format!(
-            ". 300 IN SOA ns. hostmaster. {} 3600 600 86400 0\n. 300 IN NS ns.\nns. 300 IN A {ROOT}\n\
-             silent.test. 300 IN NS ns.silent.test.\nns.silent.test. 300 IN A {SILENT}\n",
+            ". 300 IN SOA ns. hostmaster. {} 3600 600 86400 0\n. 300 IN NS ns.\nns. 300 IN A {ROOT}\n",
             self.serial
         );
+        for (domain, server) in SILENT {
+            let _ =
+                writeln!(text, "{domain}. 300 IN NS ns.{domain}.\nns.{domain}. 300 IN A {server}");
+        }
         for record in &self.records {
             let _ = writeln!(text, "{record}");
         }

@@ -19,15 +19,14 @@ fn sent(client: &mut Client, mail_from: &str, to: &str, octets: &[u8]) -> Result
 
 /// Killed while it looks something up, for a letter that is already whole.
 pub(crate) fn killed_while_judging(lab: &mut GateLab) -> Result<Check, LabError> {
-    // Its domain has a name of its own, so that nothing of it is in any memory.
     let letter = letter(STRICT, "killed-while-judging");
-    let letter = crate::incoming::replaced(&letter, "@strict.test", "@killed.silent.test");
+    let letter = crate::incoming::replaced(&letter, "@strict.test", "@dark.test");
     let mut client = lab.connect(STRANGER, Port::Smtp)?;
     let waxseal = lab.waxseal.take();
     let reply = thread::scope(|scope| {
-        let path = "author@killed.silent.test";
+        let path = "author@dark.test";
         let sending = scope.spawn(|| sent(&mut client, path, "killed@ours.test", &letter));
-        let asked = lab.wait_for_question("killed");
+        let asked = lab.wait_for_question("dark.test");
         if let Some(mut waxseal) = waxseal {
             waxseal.kill();
         }

@@ -2,13 +2,13 @@
 
 use crate::case::{Case, Expect, Marks};
 use e2e::error::LabError;
-use e2e::gate::peers::Waxseal;
+use e2e::gate::Port;
+use e2e::gate::peers::Peers;
 use e2e::gate::signature::{LabKey, Tags};
 use e2e::gate::world::{
     BROKEN, CAREFUL, Domain, LISTS, PLAIN, RELAY, REVOKED, STRANGER, STRICT, TESTING, WATCHING,
     crlf, letter, signed, tags,
 };
-use e2e::gate::{GateLab, Port};
 use std::net::Ipv4Addr;
 
 const PASSES: Marks = Marks {
@@ -18,7 +18,7 @@ const PASSES: Marks = Marks {
 };
 
 /// A letter of `domain` that `client` brings, in the name of that domain.
-fn case(
+pub(crate) fn case(
     name: &'static str,
     domain: Domain,
     client: Ipv4Addr,
@@ -394,14 +394,16 @@ fn every_octet() -> Vec<u8> {
 }
 
 /// Letters that came by others, who have changed and sealed them.
-pub(crate) fn forwarded(lab: &GateLab, key: &LabKey) -> Result<Vec<Case>, LabError> {
-    let forwarder = Waxseal::new(lab);
-    let sealed = |name: &'static str, by: Domain, results: &str| -> Result<Vec<u8>, LabError> {
+pub(crate) fn forwarded(peers: &Peers<'_>, key: &LabKey) -> Result<Vec<Case>, LabError> {
+    let changed = |name: &'static str, by: Domain, results: &str| {
         let original = signed(key, STRICT, &letter(STRICT, name));
         let changed = replaced(&original, "Subject: ", "Subject: [list] ");
         let changed = [&changed[..], b"-- \r\nthe footer of the list\r\n"].concat();
         let results = format!("Authentication-Results: {}; {results}\r\n", by.name);
-        forwarder.seal(by.name, &[results.as_bytes(), &changed].concat())
+        [results.as_bytes(), &changed].concat()
+    };
+    let sealed = |name: &'static str, by: Domain, results: &str| {
+        peers.waxseal_seal(by.name, &changed(name, by, results))
     };
     let passed = "dmarc=pass header.from=strict.test; dkim=pass header.d=strict.test";
     let failed = "dmarc=fail header.from=strict.test";
@@ -411,12 +413,9 @@ pub(crate) fn forwarded(lab: &GateLab, key: &LabKey) -> Result<Vec<Case>, LabErr
     let refused = || Expect::Refused(550, &["5.7.26", "strict.test"]);
     let by = |name, by: Domain, letter, expect| case(name, by, by.server, letter, expect);
     let vouched = |name| -> Result<Vec<u8>, LabError> { sealed(name, LISTS, passed) };
-    let mut trusted = by(
-        "list-trusted",
-        LISTS,
-        vouched("list-trusted")?,
-        delivered(
-            &[
+    let trusted = || {
+        Expect::Delivered(Marks {
+            verdict: &[
                 "identified=no",
                 "dmarc=fail",
                 "asked=reject",
@@ -424,13 +423,13 @@ pub(crate) fn forwarded(lab: &GateLab, key: &LabKey) -> Result<Vec<Case>, LabErr
                 "reason=trusted-forwarder",
                 "forwarded=yes",
             ],
-            &["spf=pass", "dkim=fail", "arc=pass", "dmarc=fail"],
-        ),
-    );
-    if let Expect::Delivered(marks) = &mut trusted.expect {
-        marks.other_results =
-            &["lists.test; dmarc=pass header.from=strict.test; dkim=pass header.d=strict.test"];
-    }
+            results: &["spf=pass", "dkim=fail", "arc=pass", "dmarc=fail"],
+            other_results: &[
+                "lists.test; dmarc=pass header.from=strict.test; dkim=pass header.d=strict.test",
+            ],
+        })
+    };
+    let by_dkimpy = peers.dkimpy_seal(LISTS.name, &changed("list-by-dkimpy", LISTS, passed))?;
     Ok(vec![
         case(
             "forwarded",
@@ -452,7 +451,8 @@ pub(crate) fn forwarded(lab: &GateLab, key: &LabKey) -> Result<Vec<Case>, LabErr
                 &["spf=pass", "smtp.mailfrom=relay.test", "dkim=pass", "dmarc=pass"],
             ),
         ),
-        trusted,
+        by("list-trusted", LISTS, vouched("list-trusted")?, trusted()),
+        by("list-by-dkimpy", LISTS, by_dkimpy, trusted()),
         by("list-untrusted", RELAY, sealed("list-untrusted", RELAY, passed)?, refused()),
         by("list-saw-a-failure", LISTS, sealed("list-saw-a-failure", LISTS, failed)?, refused()),
         by("list-saw-another", LISTS, sealed("list-saw-another", LISTS, other)?, refused()),

@@ -17,7 +17,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 /// A try with its name.
-pub(crate) type Try<'t> = (&'static str, Box<dyn Fn() -> Result<Check, LabError> + 't>);
+pub(crate) type Try<'t> = (&'static str, Box<dyn Fn() -> Result<Check, LabError> + Sync + 't>);
 
 /// What stands between the letter and the one that is smuggled behind it, and what Postfix makes of
 /// that within the letter.
@@ -87,18 +87,18 @@ fn with_signature_of(key: &LabKey, sent: &[u8], arrives: &[u8]) -> Vec<u8> {
     [field, sent].concat()
 }
 
-struct Session<'l> {
+pub(crate) struct Session<'l> {
     lab: &'l GateLab,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl<'l> Session<'l> {
-    fn open(lab: &'l GateLab, from: Ipv4Addr, port: Port) -> Result<Self, LabError> {
+    pub(crate) fn open(lab: &'l GateLab, from: Ipv4Addr, port: Port) -> Result<Self, LabError> {
         Ok(Self { lab, client: lab.connect(from, port)? })
     }
 
     /// Begins a letter in the name of strict.test.
-    fn begin(&mut self, mailbox: &str) -> Result<(), LabError> {
+    pub(crate) fn begin(&mut self, mailbox: &str) -> Result<(), LabError> {
         let to = format!("{mailbox}@ours.test");
         let (helo, mail_from) = ("mail.strict.test", "author@strict.test");
         match self.client.envelope(&Envelope { helo, mail_from, to: &to }).map_err(talking)? {
@@ -108,7 +108,7 @@ impl<'l> Session<'l> {
     }
 
     /// Sends the rest of a letter as it is, and the end of it.
-    fn end(&mut self, octets: &[u8]) -> Result<Reply, LabError> {
+    pub(crate) fn end(&mut self, octets: &[u8]) -> Result<Reply, LabError> {
         self.client.send(octets).and_then(|()| self.client.ask("\r\n.")).map_err(talking)
     }
 
@@ -119,7 +119,11 @@ impl<'l> Session<'l> {
     }
 
     /// The one letter of a mailbox, when Postfix has done with it.
-    fn arrived(&self, mailbox: &str, reply: &Reply) -> Result<Result<Letter, String>, LabError> {
+    pub(crate) fn arrived(
+        &self,
+        mailbox: &str,
+        reply: &Reply,
+    ) -> Result<Result<Letter, String>, LabError> {
         let Some(id) = reply.queue_id() else {
             return Ok(Err(format!("expected a letter that is taken, found {reply:?}")));
         };
@@ -132,12 +136,12 @@ impl<'l> Session<'l> {
     }
 }
 
-fn talking(error: io::Error) -> LabError {
+pub(crate) fn talking(error: io::Error) -> LabError {
     LabError::io("talking to Postfix")(error)
 }
 
 /// The letter in the mailbox must be the one that was signed, and the signature must have passed.
-fn is_as_signed(letter: &Letter, signed: &[u8]) -> Check {
+pub(crate) fn is_as_signed(letter: &Letter, signed: &[u8]) -> Check {
     let expected: Vec<u8> = signed.iter().copied().filter(|octet| *octet != b'\r').collect();
     let expected = Letter::read(&expected);
     let verdict = letter.values(verdict::FIELD).join(" | ");

@@ -13,7 +13,7 @@ use crate::config::{Config, WatchedFile};
 use crate::crypto::AwsLc;
 use crate::gate::milter::{self, MilterCounters, MilterSettings};
 use crate::gate::{Gate, GateSettings, Parts, key_file};
-use crate::keys::{KeyStore, Rotation, Signers};
+use crate::keys::{KeyStore, Reloaded, Rotation, Signers};
 use crate::listen::Listener;
 use crate::metrics::Watched;
 use crate::observe::{Bounds, Observer};
@@ -127,11 +127,16 @@ impl Gating {
         }
     }
 
+    /// How to read again what the operator may have changed.
+    pub(super) fn rereading(&self) -> Rereading {
+        Rereading { gate: Arc::clone(&self.gate), signers: Arc::clone(&self.signers) }
+    }
+
     /// Runs until `stopped`, and finishes what has begun.
     pub(super) async fn run(self, listeners: Vec<Listener>, stopped: watch::Receiver<bool>) {
         let Self { gate, milter, signers, reporter, settings, observer, rotation, clock } = self;
         let mut beside = JoinSet::new();
-        beside.spawn(reload(Arc::clone(&gate), Arc::clone(&signers)));
+        beside.spawn(reload(Rereading { gate: Arc::clone(&gate), signers: Arc::clone(&signers) }));
         if let Some(rotation) = rotation {
             beside.spawn(rotate(rotation, signers, observer, clock));
         }
@@ -146,20 +151,36 @@ impl Gating {
     }
 }
 
-/// Reads again what the operator may have changed.
-async fn reload(gate: Arc<Gate>, signers: Arc<Signers>) {
-    loop {
-        tokio::time::sleep(RELOAD_PERIOD).await;
-        let (gate, signers) = (Arc::clone(&gate), Arc::clone(&signers));
-        let reloaded = tokio::task::spawn_blocking(move || {
-            gate.local().reload();
-            signers.reload()
+/// What the operator may change while the daemon runs: keys and local verdicts.
+#[derive(Clone)]
+pub(super) struct Rereading {
+    gate: Arc<Gate>,
+    signers: Arc<Signers>,
+}
+
+impl Rereading {
+    /// Reads it again.
+    pub(super) async fn reread(self) {
+        let reread = tokio::task::spawn_blocking(move || {
+            self.gate.local().reload();
+            self.signers.reload()
         });
-        match reloaded.await {
-            Ok(Ok(_)) => {}
+        match reread.await {
+            Ok(Ok(reloaded)) if reloaded == Reloaded::default() => {}
+            Ok(Ok(Reloaded { read, gone, failed })) => {
+                tracing::info!(read, gone, failed, "DKIM keys were read again");
+            }
             Ok(Err(error)) => tracing::error!(%error, "DKIM keys cannot be read again"),
             Err(fault) => tracing::error!(%fault, "reading again failed: a fault of ours"),
         }
+    }
+}
+
+/// Reads again from time to time.
+async fn reload(rereading: Rereading) {
+    loop {
+        tokio::time::sleep(RELOAD_PERIOD).await;
+        rereading.clone().reread().await;
     }
 }
 

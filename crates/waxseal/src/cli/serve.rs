@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use super::answering::{Answering, Pulse};
-use super::gating::{Gating, Memory};
+use super::gating::{Gating, Memory, Rereading};
 use super::{banner, wiring};
 use crate::answer::SocketmapCounters;
 use crate::config::{self, Config, LogFormat, LogLevel};
@@ -190,6 +190,7 @@ impl Daemon {
             listeners.into_iter().partition(|(role, _)| *role == Role::Milter);
         let milters = milters.into_iter().map(|(_, listener)| listener).collect();
         let watched = gating.as_ref().map(Gating::watched);
+        let rereading = gating.as_ref().map(Gating::rereading);
         let gate = gating.map(|gating| looking_up.spawn(gating.run(milters, stopped.clone())));
         let answers = Answering {
             config: config.clone(),
@@ -212,8 +213,13 @@ impl Daemon {
         }
         looking_up.spawn(Arc::clone(&sender).work());
         looking_up.spawn(prove_again(Arc::clone(&sender), validation, config.dns.probe_interval));
-        let outcome =
-            looking_up.block_on(until_ended(signals, &sender, &pulse, &mut answering_ended));
+        let outcome = looking_up.block_on(until_ended(
+            signals,
+            &sender,
+            rereading,
+            &pulse,
+            &mut answering_ended,
+        ));
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         let _ = stop.send(true);
         looking_up.block_on(async {
@@ -283,10 +289,12 @@ impl Signals {
     }
 }
 
-/// Waits for a signal that ends the program. SIGHUP reads the overrides again.
+/// Waits for a signal that ends the program. SIGHUP reads overrides, local verdicts and DKIM keys
+/// again.
 async fn until_ended(
     signals: Signals,
     sender: &Sender,
+    rereading: Option<Rereading>,
     pulse: &Pulse,
     answering_ended: &mut oneshot::Receiver<()>,
 ) -> io::Result<ExitCode> {
@@ -303,6 +311,9 @@ async fn until_ended(
             _ = hang_up.recv() => {
                 if sender.overrides().reload() {
                     sender.forget_answers();
+                }
+                if let Some(rereading) = rereading.clone() {
+                    tokio::spawn(rereading.reread());
                 }
             }
             _ = &mut *answering_ended => {
