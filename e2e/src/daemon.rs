@@ -4,6 +4,7 @@
 //! stays behind when a run is killed. What a daemon prints is kept as a [`Log`], and a log is what
 //! the lab waits on: the next step starts when the line is there, not after some seconds.
 
+use crate::command::run;
 use crate::error::LabError;
 use crate::namespace::Namespace;
 use std::io::{BufRead, BufReader, Read};
@@ -28,9 +29,14 @@ impl Daemon {
         program: &str,
         arguments: &[&str],
     ) -> Result<Self, LabError> {
+        let place = ["netns", "exec", namespace.name(), program];
+        Self::start_here("ip", &[&place, arguments].concat())
+    }
+
+    /// Starts `program` where the lab itself stands.
+    pub fn start_here(program: &str, arguments: &[&str]) -> Result<Self, LabError> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", namespace.name(), program]);
-        command.args(arguments);
+        command.args(["--pdeathsig", "KILL", program]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(LabError::io(format!("starting {program}")))?;
         let log = Log::default();
@@ -49,6 +55,13 @@ impl Daemon {
     /// line replaces itself by what follows.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn end(mut self, deadline: Instant) -> Result<(), LabError> {
+        run("kill", &["-TERM", &self.pid().to_string()])?;
+        self.log.wait_for_end(deadline)?;
+        self.child.wait().map(drop).map_err(LabError::io("waiting for the end of a program"))
     }
 
     /// Ends it as a power cut would, and waits until it is gone.
@@ -107,6 +120,21 @@ impl Log {
         self.wait_for(&format!("a line with \"{text}\""), deadline, |lines| {
             lines.iter().any(|line| line.contains(text)).then_some(())
         })
+    }
+
+    /// Waits until nothing more can come: the program has closed its outputs.
+    fn wait_for_end(&self, deadline: Instant) -> Result<(), LabError> {
+        let mut state = self.lock();
+        while state.sources > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let (expected, log) = ("the end of a program".to_owned(), state.lines.join("\n"));
+                return Err(LabError::Deadline { expected, log });
+            }
+            let waited = self.shared.1.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
     }
 
     /// The lines so far that `wanted` picks.

@@ -127,6 +127,13 @@ impl Postfix {
         outside.join(root).join(path)
     }
 
+    /// Starts another program in the place of the instance. It ends with the instance, too.
+    pub fn daemon(&self, program: &str, arguments: &[&str]) -> Result<Daemon, LabError> {
+        let (target, root) = (self.inside.to_string(), self.root.display().to_string());
+        let place = ["--target", &target, "--mount", "--net", "chroot", &root, program];
+        Daemon::start_here("nsenter", &[&place, arguments].concat())
+    }
+
     /// What a person types for a shell in the place of the instance.
     pub fn shell_command(&self) -> String {
         let target = self.inside;

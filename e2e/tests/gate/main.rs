@@ -9,6 +9,7 @@ mod attachments;
 mod case;
 mod connections;
 mod faults;
+mod filters;
 mod incoming;
 mod raw;
 
@@ -72,6 +73,9 @@ fn run() -> Result<usize, LabError> {
     score.try_all(&lab, cases)?;
     score.try_each(raw::tries(&lab, &key))?;
     score.try_each(connections::tries(&lab, &key))?;
+    let rspamd = filters::start_rspamd(&lab)?;
+    score.try_each(filters::tries(&lab, &key))?;
+    drop(rspamd);
     if score.wants("killed-while-judging") {
         score.add("killed-while-judging", faults::killed_while_judging(&mut lab)?);
     }
