@@ -55,6 +55,10 @@ pub enum Port {
     Smtp = 25,
     /// The milter by a unix socket.
     UnixMilter = 26,
+    /// The milter, and rspamd behind it.
+    RspamdBehind = 30,
+    /// The milter behind rspamd: the wrong order.
+    RspamdBefore = 31,
     /// Postfix as it was before 3.9: a bare LF ends a line.
     BareLf = 27,
     /// OpenDKIM in place of Waxseal, on port 8891.
@@ -289,7 +293,7 @@ resolver = "127.0.0.1:53"
 [socketmap]
 listen = []
 [http]
-api = ["unix:{api}"]
+api = ["unix:{api}", "127.0.0.1:8645"]
 [gate]
 listen = ["127.0.0.1:8644", "unix:{milter}"]
 unix_mode = "0666"

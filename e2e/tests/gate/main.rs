@@ -9,6 +9,7 @@ mod attachments;
 mod case;
 mod connections;
 mod faults;
+mod filters;
 mod incoming;
 mod others;
 mod outgoing;
@@ -67,6 +68,7 @@ fn run() -> Result<usize, LabError> {
     println!("the lab stands after {:.1} s", elapsed(&lab).as_secs_f32());
     from_outside(&lab, &key, &mut score)?;
     from_inside(&lab, &mut score)?;
+    through_rspamd(&lab, &key, &mut score)?;
     if score.wants("killed-while-judging") {
         score.add("killed-while-judging", faults::killed_while_judging(&mut lab)?);
     }
@@ -122,6 +124,16 @@ fn from_inside(lab: &GateLab, score: &mut Score) -> Result<(), LabError> {
     score.add("keys", outgoing::make_keys(lab)?);
     score.try_all(outgoing::tries(lab, &peers))?;
     score.try_all(others::tries(lab, &peers))
+}
+
+/// Letters that rspamd judges after the gate, or before it.
+fn through_rspamd(lab: &GateLab, key: &LabKey, score: &mut Score) -> Result<(), LabError> {
+    let tries = filters::tries(lab, key);
+    if !tries.iter().any(|(name, _)| score.wants(name)) {
+        return Ok(());
+    }
+    let _rspamd = filters::start_rspamd(lab)?;
+    score.try_all(tries)
 }
 
 impl Score {
