@@ -23,21 +23,21 @@ pub(super) struct Plan {
     pub(super) rounds: u32,
     /// How long each time.
     pub(super) milliseconds: u32,
-    /// How many messages memory is watched for; none if it is 0.
+    /// How many messages memory is watched for, above 0.
     pub(super) messages: u32,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { rounds: 7, milliseconds: 2_000, messages: 200_000 }
+        Self { rounds: 7, milliseconds: 2_000, messages: 1_000_000 }
     }
 }
 
 /// SMTP sessions at once, each with a connection of its own.
 const CONNECTIONS: [u32; 3] = [1, 50, 500];
 
-/// In how many parts memory is watched, and over how many connections the messages come.
-const PARTS: u32 = 10;
+/// After how many messages memory is looked at, and over how many connections they come.
+const WATCHED: [u32; 5] = [1_000, 10_000, 100_000, 500_000, 1_000_000];
 const WATCHED_CONNECTIONS: u32 = 50;
 
 /// One run, or the medians of several. Times are in microseconds.
@@ -82,8 +82,9 @@ pub(super) fn run(plan: &Plan) -> Result<(), StepError> {
             rows.push((connections, server.name, medians(samples)));
         }
     }
-    let [_, daemon] = &servers;
-    let memory = watch_memory(plan, &programs, daemon, &messages)?;
+    drop(servers);
+    let daemon = start_daemon(&programs, &folder, &dns)?;
+    let memory = watch_memory(plan, &programs, &daemon, &messages)?;
     println!("\n{}", table(&rows, &memory));
     let file = root().join("target/bench/milter.json");
     fs::write(&file, json(&rows, &memory)).map_err(StepError::file(&file))?;
@@ -142,7 +143,7 @@ fn medians(samples: &[Sample]) -> Sample {
     }
 }
 
-/// Resident memory after so many messages more.
+/// Resident memory of a new daemon after so many messages.
 struct Memory {
     messages: u32,
     octets: u64,
@@ -155,12 +156,15 @@ fn watch_memory(
     messages: &str,
 ) -> Result<Vec<Memory>, StepError> {
     let mut memory = vec![Memory { messages: 0, octets: daemon.memory()? }];
-    let part = plan.messages / PARTS;
-    for number in (1..=PARTS).filter(|_| part > 0) {
-        let amount = ["send", &part.to_string()].map(str::to_owned);
+    let mut sent = 0;
+    let stops = WATCHED.into_iter().filter(|stop| *stop < plan.messages);
+    for stop in stops.chain([plan.messages]) {
+        let amount = ["send", &(stop - sent).to_string()].map(str::to_owned);
         measure(programs, daemon, messages, WATCHED_CONNECTIONS, &amount)?;
-        memory.push(Memory { messages: number * part, octets: daemon.memory()? });
-        println!("{} messages, {} octets", number * part, daemon.memory()?);
+        sent = stop;
+        let octets = daemon.memory()?;
+        println!("{sent} messages, {octets} octets");
+        memory.push(Memory { messages: sent, octets });
     }
     Ok(memory)
 }
