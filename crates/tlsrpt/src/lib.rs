@@ -35,12 +35,20 @@
 
 extern crate alloc;
 
+mod day;
+mod event;
 mod lint;
 mod record;
+mod report;
 mod report_uri;
 mod result_type;
 
+pub use day::{DateRange, Day};
+pub use event::{Event, Outcome, Session};
 pub use lint::lint_record;
 pub use record::{NoRecord, Record, RecordError, RecordFault, record_question, select};
+pub use report::{
+    Failure, FailureDetail, Policy, PolicyReport, PolicyType, Report, Submitter, Summary,
+};
 pub use report_uri::{HttpsUri, MailtoUri, ReportUri, ReportUriError};
 pub use result_type::ResultType;
