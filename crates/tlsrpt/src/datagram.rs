@@ -393,7 +393,7 @@ fn cut(text: &str, limit: usize) -> &str {
 
 /// The name in the first line of a reply to EHLO: `250-mx.example.com\r\n250-PIPELINING` is
 /// `mx.example.com`. Anything that is neither a name nor an address literal is left out.
-fn ehlo_name(reply: &str) -> Option<Box<str>> {
+pub(crate) fn ehlo_name(reply: &str) -> Option<Box<str>> {
     let line = reply.lines().next()?;
     let is_code = |code: &str| code.bytes().all(|octet| octet.is_ascii_digit());
     let line = match line.split_at_checked(4) {

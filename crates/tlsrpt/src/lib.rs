@@ -44,6 +44,7 @@ mod line;
 mod lint;
 mod postfix_log;
 mod privacy;
+mod read;
 mod record;
 mod report;
 mod report_id;
@@ -59,6 +60,10 @@ pub use line::LineError;
 pub use lint::lint_record;
 pub use postfix_log::{LogLineError, LoggedSession, parse_postfix_line};
 pub use privacy::{PersonalData, PersonalDataKind, personal_data, without_addresses};
+pub use read::{
+    MAX_REPORT, MAX_REPORT_DETAILS, MAX_REPORT_POLICIES, Place, Quirk, QuirkKind, ReadError,
+    ReadFault, ReadReport, read_report, read_report_with,
+};
 pub use record::{NoRecord, Record, RecordError, RecordFault, record_question, select};
 pub use report::{
     Failure, FailureDetail, Policy, PolicyReport, PolicyType, Report, Submitter, Summary,
