@@ -39,9 +39,12 @@ mod aggregate;
 mod datagram;
 mod day;
 mod event;
+mod file_name;
+mod guard;
 mod json;
 mod line;
 mod lint;
+mod mail;
 mod postfix_log;
 mod privacy;
 mod read;
@@ -50,14 +53,18 @@ mod report;
 mod report_id;
 mod report_uri;
 mod result_type;
+mod subject;
 mod write;
 
 pub use aggregate::{Aggregate, Increment, Limits, RecordSeen, Unsaved};
 pub use datagram::{Datagram, DatagramError, DatagramFault, MAX_DATAGRAM, Remark, parse_datagram};
 pub use day::{DateRange, Day};
 pub use event::{Event, Outcome, Session};
+pub use file_name::{Compression, FileName, FileNameError};
+pub use guard::{NoReport, Quota, REPORTS_PER_HOST, Traffic, decide};
 pub use line::LineError;
 pub use lint::lint_record;
+pub use mail::{HeaderField, REPORT_CONTENT_TYPE, ReportMail, is_report_content_type};
 pub use postfix_log::{LogLineError, LoggedSession, parse_postfix_line};
 pub use privacy::{PersonalData, PersonalDataKind, personal_data, without_addresses};
 pub use read::{
@@ -71,3 +78,4 @@ pub use report::{
 pub use report_id::{ReportId, ReportIdError};
 pub use report_uri::{HttpsUri, MailtoUri, ReportUri, ReportUriError};
 pub use result_type::ResultType;
+pub use subject::Subject;
