@@ -335,10 +335,8 @@ impl Reader {
 
     /// A free text: printable, bounded, without addresses; `None` if nothing is left.
     fn reduced(&mut self, text: Option<Cow<'_, str>>, limit: usize) -> Option<Box<str>> {
-        let text = text?;
-        let text = without_addresses(text.trim());
-        let printable: String =
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text: String = text?.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let printable = without_addresses(text.trim());
         if printable.len() > limit {
             self.remark(Remark::TooLong);
         }

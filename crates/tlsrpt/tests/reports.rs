@@ -1,7 +1,7 @@
 //! Reports as others write them: one file for each quirk, named after it, and the shapes of some
 //! large senders. What is expected of each stands beside its name.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(clippy::panic, reason = "a test may fail loudly")]
 
 use tlsrpt::{PolicyType, QuirkKind, ReadFault, ReadReport, ResultType, read_report};
 

@@ -13,6 +13,9 @@ pub(super) enum Form {
     DateOnly,
 }
 
+/// The last second that RFC 3339 can write.
+const LAST: UnixTime = UnixTime(253_402_300_799);
+
 /// Reads `2026-11-21T00:00:00Z`, also with a fraction, an offset, no zone (then UTC), a blank for
 /// the `T`, or no time at all; or seconds since 1970.
 ///
@@ -45,7 +48,8 @@ pub(super) fn parse(text: &str) -> Option<(UnixTime, Form)> {
     let (offset, form) = offset(zone)?;
     let form = if rest.starts_with(' ') || hour == 24 { Form::Odd } else { form };
     let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second.min(59);
-    Some((UnixTime(seconds.checked_add_signed(-offset)?), form))
+    let time = UnixTime(seconds.checked_add_signed(-offset)?);
+    (time <= LAST).then_some((time, form))
 }
 
 /// Seconds that local time is ahead of UTC.
@@ -140,6 +144,7 @@ mod tests {
             "1970-01-01T00:00:00+01:00",
             "2026-11-2\u{fc}T00:00:00Z",
             "999999999999",
+            "9999-12-31T23:59:59-00:01",
         ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
