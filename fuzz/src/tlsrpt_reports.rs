@@ -48,7 +48,10 @@ pub fn tlsrpt_report(data: &[u8]) {
     let mut pieces = 0;
     let streamed = read_report_with(data, &mut |_, _| pieces += 1).map(|read| read.quirks);
     assert_eq!(streamed.as_ref(), Ok(&read.quirks));
-    assert_eq!(pieces, read.report.policies.iter().map(|policy| policy.details.len()).sum());
+    assert_eq!(
+        pieces,
+        read.report.policies.iter().map(|policy| policy.details.len()).sum::<usize>()
+    );
     for quirk in &read.quirks {
         assert!(quirk.found.len() <= 80 && quirk.count > 0, "{quirk:?}");
         assert!(!quirk.to_string().contains(char::is_control), "{quirk:?}");

@@ -393,9 +393,10 @@ fn cut(text: &str, limit: usize) -> &str {
 /// `mx.example.com`. Anything that is neither a name nor an address literal is left out.
 pub(crate) fn ehlo_name(reply: &str) -> Option<Box<str>> {
     let line = reply.lines().next()?;
-    let is_code = |code: &str| code.bytes().all(|octet| octet.is_ascii_digit());
-    let line = match line.split_at_checked(4) {
-        Some((code, rest)) if is_code(&code[..3]) && code.ends_with(['-', ' ']) => rest,
+    let line = match line.as_bytes() {
+        [a, b, c, b'-' | b' ', ..] if [a, b, c].iter().all(|octet| octet.is_ascii_digit()) => {
+            &line[4..]
+        }
         _ => line,
     };
     let name = line.split_whitespace().next()?;
@@ -787,6 +788,7 @@ mod tests {
             ("250-[192.0.2.7] hello", Some("[192.0.2.7]")),
             ("250-[IPv6:2001:db8::1]", Some("[IPv6:2001:db8::1]")),
             ("250-alice@example.com", None),
+            ("2\u{fffd}0-mx.example.com", None),
             ("250 OK, welcome", None),
             ("", None),
             ("250-", None),

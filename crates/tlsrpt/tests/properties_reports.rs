@@ -1,5 +1,7 @@
 //! What must hold for all reports, events and sums.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -204,6 +206,11 @@ proptest! {
         let name = FileName { submitter, domain, period, unique_id, compression };
         prop_assert_eq!(FileName::parse(&name.to_string()), Ok(name));
     }
+}
+
+proptest! {
+    // Each case counts dozens of sessions, some of them several times.
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn sums_are_exact_whatever_the_limits(events in events()) {
