@@ -35,12 +35,39 @@
 
 extern crate alloc;
 
+mod aggregate;
+mod datagram;
+mod day;
+mod event;
+mod json;
+mod line;
 mod lint;
+mod postfix_log;
+mod privacy;
+mod read;
 mod record;
+mod report;
+mod report_id;
 mod report_uri;
 mod result_type;
+mod write;
 
+pub use aggregate::{Aggregate, Increment, Limits, RecordSeen, Unsaved};
+pub use datagram::{Datagram, DatagramError, DatagramFault, MAX_DATAGRAM, Remark, parse_datagram};
+pub use day::{DateRange, Day};
+pub use event::{Event, Outcome, Session};
+pub use line::LineError;
 pub use lint::lint_record;
+pub use postfix_log::{LogLineError, LoggedSession, parse_postfix_line};
+pub use privacy::{PersonalData, PersonalDataKind, personal_data, without_addresses};
+pub use read::{
+    MAX_REPORT, MAX_REPORT_DETAILS, MAX_REPORT_POLICIES, Place, Quirk, QuirkKind, ReadError,
+    ReadFault, ReadReport, read_report, read_report_with,
+};
 pub use record::{NoRecord, Record, RecordError, RecordFault, record_question, select};
+pub use report::{
+    Failure, FailureDetail, Policy, PolicyReport, PolicyType, Report, Submitter, Summary,
+};
+pub use report_id::{ReportId, ReportIdError};
 pub use report_uri::{HttpsUri, MailtoUri, ReportUri, ReportUriError};
 pub use result_type::ResultType;
