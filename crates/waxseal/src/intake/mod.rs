@@ -34,6 +34,7 @@ mod xml;
 
 use sender_auth::report::{ReadLimits, ReceivedFailure, ReceivedRecord, ReceivedReport};
 use smtp_types::UnixTime;
+use tlsrpt::{FailureDetail, ReadReport};
 
 pub use fault::Fault;
 
@@ -93,6 +94,13 @@ pub enum Event {
     Record(Box<ReceivedRecord>),
     /// A report.
     Report(Box<Found>),
+    /// A failure of a report about TLS. Its report follows, in the same way.
+    Detail {
+        /// Of which policy of the report, from 0.
+        policy: usize,
+        /// What failed, and how often.
+        detail: Box<FailureDetail>,
+    },
     /// A piece that cannot be read.
     Fault(Fault),
 }
@@ -111,8 +119,8 @@ pub struct Found {
 pub enum Report {
     /// An aggregate report of DMARC (RFC 9990, RFC 7489).
     DmarcAggregate(ReceivedReport),
-    /// A report about TLS (RFC 8460): the JSON document, which the crate `tlsrpt` reads.
-    TlsRpt(Vec<u8>),
+    /// A report about TLS (RFC 8460), without its details: those were handed out before.
+    TlsRpt(ReadReport),
     /// A failure report of DMARC (RFC 9991, RFC 6591), of which only the counts are taken.
     DmarcFailure(ReceivedFailure),
 }

@@ -319,8 +319,14 @@ impl<'t> Unpacking<'t> {
 
     /// A document in JSON; the crate `tlsrpt` says whether it is a report.
     fn json(&mut self, piece: &Piece, document: impl Read) {
-        if let Some(octets) = self.all(piece, document, self.limits.json) {
-            self.found(&piece.place, Report::TlsRpt(octets));
+        let Some(octets) = self.all(piece, document, self.limits.json) else { return };
+        let take = &mut *self.take;
+        let mut detail = |policy, detail| {
+            take(Event::Detail { policy, detail: Box::new(detail) });
+        };
+        match tlsrpt::read_report_with(&octets, &mut detail) {
+            Ok(report) => self.found(&piece.place, Report::TlsRpt(report)),
+            Err(error) => self.fault(&piece.place, error.to_string()),
         }
     }
 
