@@ -146,7 +146,7 @@ impl Element {
     /// The way to it from below the root.
     pub(super) const fn path(self) -> &'static str {
         match self {
-            E::Document | E::Unknown => "",
+            E::Document | E::Unknown => "document",
             E::Feedback => "feedback",
             E::Version => "version",
             E::Metadata => "report_metadata",

@@ -151,7 +151,7 @@ pub(super) fn text(text: &str) -> Value<Text> {
         quirk = Some(QuirkKind::TextTooLong);
     } else if text.chars().any(|c| plain(c) != c && !matches!(c, '\r' | '\n' | '\t')) {
         quirk = Some(QuirkKind::ControlCharacters);
-    } else if line.contains("  ") {
+    } else if text.contains(['\r', '\n', '\t']) {
         // Text that was folded over lines.
         line = line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     }
