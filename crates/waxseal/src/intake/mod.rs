@@ -41,9 +41,10 @@ pub use fault::Fault;
 /// How much is taken in of one mail or file. What exceeds a limit is a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many octets a mail or a file may have, and a mail or a zip in it. Default 25 MiB, as
-    /// large mail providers take in.
+    /// How many octets a file may have. Default 64 MiB, for a document that is not packed.
     pub input: usize,
+    /// How many octets a mail or a zip may have. Default 25 MiB, as large mail providers take in.
+    pub mail: usize,
     /// How many octets a document may have when it is unpacked. Default 64 MiB; a report of 100,000
     /// records has about 54 MB.
     pub document: u64,
@@ -71,7 +72,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            input: 25 * 1024 * 1024,
+            input: 64 * 1024 * 1024,
+            mail: 25 * 1024 * 1024,
             document: 64 * 1024 * 1024,
             total: 256 * 1024 * 1024,
             ratio: 200,

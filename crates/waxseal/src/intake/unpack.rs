@@ -54,7 +54,12 @@ impl<'t> Unpacking<'t> {
             let limit = self.limits.input;
             return self.fault("", format!("expected at most {limit} octets, found more"));
         }
-        let is_mail = Content::of(octets) == Content::Mail;
+        let content = Content::of(&octets[..octets.len().min(PEEK)]);
+        let is_mail = content == Content::Mail;
+        if octets.len() > self.limits.mail && (is_mail || content == Content::Zip) {
+            let limit = self.limits.mail;
+            return self.fault("", format!("expected at most {limit} octets, found more"));
+        }
         let piece = Piece { must_be_report: !is_mail, ..Piece::default() };
         self.octets(&piece, octets);
         if !self.has_found {
@@ -106,7 +111,7 @@ impl<'t> Unpacking<'t> {
             Content::Json => self.json(piece, whole),
             Content::Feedback => self.feedback(piece, whole),
             Content::Zip | Content::Mail if piece.packings > 0 => {
-                match self.all(piece, whole, u64::try_from(self.limits.input).unwrap_or(u64::MAX)) {
+                match self.all(piece, whole, u64::try_from(self.limits.mail).unwrap_or(u64::MAX)) {
                     Some(octets) if content == Content::Zip => self.zip(piece, &octets),
                     Some(octets) => self.mail(piece, &octets),
                     None => {}
