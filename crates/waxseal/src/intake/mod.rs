@@ -120,7 +120,7 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// An aggregate report of DMARC (RFC 9990, RFC 7489).
-    DmarcAggregate(ReceivedReport),
+    DmarcAggregate(Box<ReceivedReport>),
     /// A report about TLS (RFC 8460), without its details: those were handed out before.
     TlsRpt(ReadReport),
     /// A failure report of DMARC (RFC 9991, RFC 6591), of which only the counts are taken.

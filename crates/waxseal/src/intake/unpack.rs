@@ -271,11 +271,13 @@ impl<'t> Unpacking<'t> {
             must_be_report: part.claims_a_report(),
             ..piece.clone()
         };
+        // A mail by its name, whatever its type is.
+        let is_mail = part.name.as_deref().is_some_and(|name| name.trim().ends_with(".eml"));
         match (&part.boundary, part.media_type.as_str()) {
             (Some(boundary), kind) if kind.starts_with("multipart/") => {
                 self.multipart(&inner, part, boundary, body);
             }
-            (_, "message/rfc822" | "message/global") => {
+            (_, kind) if is_mail || matches!(kind, "message/rfc822" | "message/global") => {
                 let octets = transfer::decoded(body, &part.encoding);
                 let (part, body) = mime::split(&octets);
                 let inner = Piece { place: below(&inner.place, "mail"), ..inner };
@@ -317,7 +319,7 @@ impl<'t> Unpacking<'t> {
         let take = &mut *self.take;
         let mut record = |record| take(Event::Record(Box::new(record)));
         match xml::read(document, start, &piece.place, self.limits, self.now, &mut record) {
-            Ok(report) => self.found(&piece.place, Report::DmarcAggregate(report)),
+            Ok(report) => self.found(&piece.place, Report::DmarcAggregate(Box::new(report))),
             Err(fault) => self.tell(fault),
         }
     }
