@@ -336,10 +336,8 @@ fn write_tls(out: &mut impl Write, read: &ReadReport, details: Details) -> io::R
         "sessions",
         &format!("{} encrypted as the policy wants", share(totals.successes, totals.sessions())),
     )?;
-    let failures = format!(
-        "{}, explained in {} details: {}",
-        totals.failures, details.number, details.sessions
-    );
+    let Details { number, sessions } = details;
+    let failures = format!("{}; details: {number}, of {sessions} sessions", totals.failures);
     line(out, "failures", &failures)?;
     for one in &report.policies {
         let domain = or_unknown(one.policy.domain.as_ref());

@@ -3,7 +3,7 @@
 //! Reports come as mail. In theory a report is one attachment of a known type; in practice it is
 //! gzip that calls itself zip, a text part, the only body of a mail without parts, or a zip in a
 //! mail in a mail. So nothing here trusts a name or a media type. What a piece is, its first octets
-//! say ([`detect`](self) by content), and what is packed is unpacked until there is a document:
+//! say, and what is packed is unpacked until there is a document:
 //!
 //! 1. [`read`] walks through the mail, its parts, and what is packed in them.
 //! 2. An XML document goes through a decompressor, a decoder of its encoding and an XML reader into
