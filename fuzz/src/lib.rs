@@ -26,6 +26,7 @@ mod mta_sts_texts;
 mod names;
 mod settings;
 mod socketmap;
+mod smtp;
 mod spf;
 mod tlsrpt_texts;
 
@@ -41,6 +42,7 @@ pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};
 pub use socketmap::{netstring, socketmap_reply};
+pub use smtp::{smtp_dialogue, smtp_reply};
 pub use spf::{spf_evaluation, spf_explanation, spf_record};
 pub use tlsrpt_texts::tlsrpt_record;
 
@@ -56,7 +58,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 32] = [
+pub const TARGETS: [Target; 34] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -67,6 +69,8 @@ pub const TARGETS: [Target; 32] = [
     Target { name: "tlsa_rdata", from: "the DNS", run: tlsa_rdata },
     Target { name: "dane_chain", from: "a mail server and the DNS", run: dane_chain },
     Target { name: "tlsrpt_record", from: "the DNS", run: tlsrpt_record },
+    Target { name: "smtp_reply", from: "a mail server", run: smtp_reply },
+    Target { name: "smtp_dialogue", from: "a mail server", run: smtp_dialogue },
     Target { name: "dmarc_report_row", from: "the store", run: dmarc_report_row },
     Target { name: "dmarc_failure_report", from: "anyone", run: dmarc_failure_report },
     Target { name: "spf_record", from: "the DNS", run: spf_record },
