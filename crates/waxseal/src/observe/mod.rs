@@ -12,7 +12,8 @@
 //! - [`validation`] and [`probe`]: whether the resolver's word on DNSSEC is believed;
 //! - [`resolv_conf`]: which resolver the system uses;
 //! - [`https`]: one GET to a policy host; below it `connect` (addresses), `certificate` (who the
-//!   server is), `http_get` (bytes), [`address_filter`] (where we do not go).
+//!   server is), `http_get` (bytes), [`address_filter`] (where we do not go);
+//! - [`starttls`]: how a mail host looks from outside. No decision needs it; it is for reports.
 //!
 //! Nothing here caches, retries later or raises an alarm. Everything is bounded, in time and in
 //! memory, whatever resolvers, domain owners and web servers send.
@@ -26,6 +27,7 @@ use futures_util::{StreamExt, stream};
 use smtp_types::{DnsQuestion, DnsReply, HttpsQuestion, HttpsReply, Known, Need};
 
 pub mod address_filter;
+mod addresses;
 mod certificate;
 mod connect;
 pub mod dns;
@@ -37,6 +39,7 @@ pub mod https;
 mod printable;
 pub mod probe;
 pub mod resolv_conf;
+pub mod starttls;
 #[cfg(test)]
 mod tests;
 pub mod validation;
@@ -45,6 +48,7 @@ pub use dns::{NotedReply, Resolver, ResolverSettings};
 pub use https::{Authorities, FetchSettings, FetchSettingsError, PolicyFetcher};
 pub use probe::{Probes, Zone};
 pub use resolv_conf::{ResolvConfError, system_resolver};
+pub use starttls::{MxObservation, MxProbeSettings, MxProber, Unseen};
 pub use validation::{Disproof, Trust, Validation};
 
 /// Meets the needs of the core.
