@@ -39,7 +39,7 @@ impl MxProber {
         }
     }
 
-    /// Judges by usable TLSA records (RFC 7672 §3): what the host's records say, and nothing else.
+    /// Judges by usable TLSA records (RFC 7672 §3.1): what the host's records say, and nothing else.
     ///
     /// # Errors
     /// [`SessionFailure`]: such a session would carry no mail.
