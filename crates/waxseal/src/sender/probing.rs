@@ -17,11 +17,13 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use mta_sts::{Mode, Policy};
 use smtp_dane::HostDane;
+use smtp_starttls::Failure;
 use smtp_types::{DomainName, NextHop, UnixTime};
 use tokio::sync::mpsc;
 use transport_policy::{Answer, SessionFailure, session_result_type};
 
 use super::{Evaluation, Observation, ObservedFailure, ObservedMx, Sender};
+use crate::observe::starttls::NoTls;
 use crate::observe::{MxObservation, MxProber};
 
 /// How long what was found of a host counts, and nobody connects to it again.
@@ -246,7 +248,11 @@ impl Sender {
 }
 
 fn observed(seen: &MxObservation) -> ObservedMx {
-    let hello = seen.in_clear.as_ref().map(|in_clear| &in_clear.hello);
+    let hello = match (&seen.in_clear, &seen.outcome) {
+        (Some(in_clear), _) => Some(&in_clear.hello),
+        (None, Err(NoTls::Dialogue(Failure::NotOffered { hello, .. }))) => Some(hello),
+        (None, _) => None,
+    };
     ObservedMx {
         host: seen.host.clone(),
         helo: hello.and_then(|hello| hello.server_name()).map(str::to_owned),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
-use smtp_starttls::{ClientName, Dialogue, Failure, Handshake, InClear, QUIT, Step};
+use smtp_starttls::{Capabilities, ClientName, Dialogue, Failure, InClear, QUIT, Stage, Step};
 use smtp_types::DomainName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::recorder::Recorder;
-use super::{MxProber, NoTls, TlsObservation, TlsVersion, handshake_detail};
+use super::{MxProber, NoTls, Possession, TlsObservation, TlsVersion, handshake_detail};
 
 /// How many octets are read at a time; no more than this waits unread.
 const READ: usize = 4096;
@@ -49,60 +49,57 @@ pub(super) async fn observe(
         }
     };
     let in_clear = Some(handshake.in_clear().clone());
-    let within = within_tls(prober, host, handshake, stream);
-    let outcome = match timeout_at(deadline, within).await {
-        Ok(outcome) => outcome,
-        Err(_) => return Err(Overdue),
+    let shaken = timeout_at(deadline, shake_hands(prober, host, stream)).await;
+    let (mut stream, possession) = match shaken.map_err(|_| Overdue)? {
+        Ok(shaken) => shaken,
+        Err(no_tls) => return Ok(Seen { in_clear, outcome: Err(no_tls) }),
     };
-    let outcome = match outcome {
-        Ok((seen, mut stream)) => {
-            quit(prober, &mut stream).await;
-            Ok(seen)
-        }
-        Err(no_tls) => Err(no_tls),
+    // The certificate was seen, and is worth telling although the server may say no more.
+    let hello = timeout_at(deadline, drive(&mut stream, handshake.established())).await;
+    let capabilities = match hello {
+        Ok(Ok(Step::Ready(session))) => Ok(session.capabilities().clone()),
+        Ok(Err(failure)) => Err(failure),
+        Ok(Ok(_)) | Err(_) => Err(Failure::Closed { stage: Stage::EhloInTls, octets: 0 }),
     };
+    let outcome = observed(&stream, possession, capabilities);
+    quit(prober, &mut stream).await;
     Ok(Seen { in_clear, outcome })
 }
 
-/// The handshake, and EHLO behind it.
-async fn within_tls(
+/// The handshake, with whatever certificate the server shows.
+async fn shake_hands(
     prober: &MxProber,
     host: &DomainName,
-    handshake: Handshake,
     stream: TcpStream,
-) -> Result<(TlsObservation, TlsStream<TcpStream>), NoTls> {
+) -> Result<(TlsStream<TcpStream>, Possession), NoTls> {
     let failed = |detail: String| NoTls::Handshake { detail };
     let recorder = Recorder::new(&prober.provider);
     let config = recorder.config(&prober.provider).map_err(|error| failed(error.to_string()))?;
     // RFC 8461 §7.1, RFC 7672 §8.1: the name of the host as SNI.
     let name = ServerName::try_from(host.to_string()).map_err(|error| failed(error.to_string()))?;
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    let mut stream = connected.map_err(|error| failed(handshake_detail(&error)))?;
+    let stream = connected.map_err(|error| failed(handshake_detail(&error)))?;
+    Ok((stream, recorder.possession()))
+}
 
+/// What the handshake has shown.
+fn observed(
+    stream: &TlsStream<TcpStream>,
+    possession: Possession,
+    capabilities: Result<Capabilities, Failure>,
+) -> Result<TlsObservation, NoTls> {
     let session = stream.get_ref().1;
     let version = match session.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,
         _ => TlsVersion::Tls12,
     };
     let suite = session.negotiated_cipher_suite();
-    let cipher = suite.and_then(|suite| suite.suite().as_str().map(str::to_owned));
+    let cipher = suite.and_then(|suite| suite.suite().as_str()).unwrap_or_default().to_owned();
     let chain = session.peer_certificates().unwrap_or_default().to_vec();
     if chain.is_empty() {
-        return Err(failed("the server shows no certificate".to_owned()));
+        return Err(NoTls::Handshake { detail: "the server shows no certificate".to_owned() });
     }
-    let capabilities = match drive(&mut stream, handshake.established()).await {
-        Ok(Step::Ready(session)) => Ok(session.capabilities().clone()),
-        Ok(_) => Ok(smtp_starttls::Capabilities::default()),
-        Err(failure) => Err(failure),
-    };
-    let observation = TlsObservation {
-        version,
-        cipher: cipher.unwrap_or_default(),
-        chain,
-        possession: recorder.possession(),
-        capabilities,
-    };
-    Ok((observation, stream))
+    Ok(TlsObservation { version, cipher, chain, possession, capabilities })
 }
 
 /// Goes on with the dialogue until it is our turn to do something else than to send or read.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// The server's side of the dialogue. An empty reply is silence.
+/// The server's side of the dialogue. An empty reply is silence, and within TLS the end.
 #[derive(Clone)]
 pub(super) struct Manners {
     pub(super) greeting: &'static str,
@@ -147,6 +147,7 @@ async fn serve(
         let command = line(&mut stream).await?;
         note.add(|heard| heard.commands.push(format!("*{command}")));
         match command.split(' ').next()? {
+            "EHLO" if manners.within.is_empty() => return Some(()),
             "EHLO" => say(&mut stream, manners.within).await?,
             _ => {
                 say(&mut stream, "221 Bye\r\n").await?;

@@ -248,6 +248,17 @@ async fn a_silent_server_runs_into_the_limit() {
 }
 
 #[tokio::test]
+async fn a_certificate_counts_although_the_server_says_no_more() {
+    let authority = Authority::new();
+    let manners = Manners { within: "", ..Manners::GOOD };
+    let server = SmtpServer::start(tls(&authority, for_host), manners).await;
+    let (prober, seen) = probe_with(&server, settings(&authority, 0)).await;
+    let seen = seen.unwrap();
+    assert_eq!(prober.verify_webpki(&seen, NOW), Ok(()));
+    assert!(seen.outcome.unwrap().capabilities.is_err());
+}
+
+#[tokio::test]
 async fn private_addresses_are_not_connected_to() {
     let authority = Authority::new();
     let server = SmtpServer::start(tls(&authority, for_host), Manners::GOOD).await;
@@ -260,9 +271,10 @@ async fn private_addresses_are_not_connected_to() {
 #[tokio::test]
 async fn nobody_there() {
     let authority = Authority::new();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // Bound, so that nobody else gets the port, and without a listener.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = nobody.local_addr().unwrap().port();
-    drop(nobody);
     let dns = dns().await;
     let prober = MxProber::new(Arc::new(dns.resolver()), settings(&authority, port)).unwrap();
     let seen = prober.probe(&name(MX)).await;
