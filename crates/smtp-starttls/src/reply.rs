@@ -104,7 +104,7 @@ impl Reply {
     }
 
     /// The reply as a server sends it, with the space before an empty text (§4.2.1: "servers
-    /// SHOULD send the <SP> if subsequent text is not sent").
+    /// SHOULD send the `<SP>` if subsequent text is not sent").
     #[must_use]
     pub fn to_octets(&self) -> Vec<u8> {
         let last = self.lines.len().saturating_sub(1);
