@@ -27,6 +27,7 @@ mod names;
 mod received;
 mod settings;
 mod socketmap;
+mod smtp;
 mod spf;
 mod tlsrpt_reports;
 mod tlsrpt_texts;
@@ -44,6 +45,7 @@ pub use names::{domain_name, email_address, next_hop};
 pub use received::{received_aggregate, received_failure, received_mail};
 pub use settings::{config, overrides};
 pub use socketmap::{netstring, socketmap_reply};
+pub use smtp::{smtp_dialogue, smtp_reply};
 pub use spf::{spf_evaluation, spf_explanation, spf_record};
 pub use tlsrpt_reports::{tlsrpt_datagram, tlsrpt_line, tlsrpt_names, tlsrpt_report};
 pub use tlsrpt_texts::tlsrpt_record;
@@ -60,7 +62,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 39] = [
+pub const TARGETS: [Target; 41] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -75,6 +77,8 @@ pub const TARGETS: [Target; 39] = [
     Target { name: "tlsrpt_report", from: "anyone", run: tlsrpt_report },
     Target { name: "tlsrpt_line", from: "the store", run: tlsrpt_line },
     Target { name: "tlsrpt_names", from: "anyone who sends mail", run: tlsrpt_names },
+    Target { name: "smtp_reply", from: "a mail server", run: smtp_reply },
+    Target { name: "smtp_dialogue", from: "a mail server", run: smtp_dialogue },
     Target { name: "dmarc_report_row", from: "the store", run: dmarc_report_row },
     Target { name: "received_aggregate", from: "anyone", run: received_aggregate },
     Target { name: "received_failure", from: "anyone", run: received_failure },

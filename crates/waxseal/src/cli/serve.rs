@@ -120,6 +120,11 @@ fn raise_file_limit() {
 fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daemon, Vec<String>> {
     let one = |error: &dyn std::fmt::Display| vec![error.to_string()];
     let observer = wiring::observer(config, at).map_err(|error| one(&error))?;
+    // Whoever shows the daemon another Internet wants answers of it, and nothing else.
+    let prober = match config.sender.probe_testing && has_memory {
+        true => Some(wiring::mx_prober(config, &observer.resolver).map_err(|error| one(&error))?),
+        false => None,
+    };
     let overrides = OverrideFile::open(config.sender.overrides.as_deref())?;
     let looking_up = Builder::new_multi_thread()
         .thread_name("look-up")
@@ -158,6 +163,9 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
     let settings = wiring::sender_settings(config);
     let sender =
         Sender::new(settings, clock, observer, store, overrides, looking_up.handle().clone());
+    if let Some(prober) = prober {
+        sender.probe_with(prober);
+    }
     let config = config.clone();
     let socketmap = Arc::default();
     Ok(Daemon { config, looking_up, answering, listeners, sender, gating, socketmap })

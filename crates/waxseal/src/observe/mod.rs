@@ -12,7 +12,8 @@
 //! - [`validation`] and [`probe`]: whether the resolver's word on DNSSEC is believed;
 //! - [`resolv_conf`]: which resolver the system uses;
 //! - [`https`]: one GET to a policy host; below it `connect` (addresses), `certificate` (who the
-//!   server is), `http_get` (bytes), [`address_filter`] (where we do not go).
+//!   server is), `http_get` (bytes), [`address_filter`] (where we do not go);
+//! - [`starttls`]: how a mail host looks from outside. No decision needs it; it is for reports.
 //!
 //! - [`dns_memory`]: answers that many evaluations want, for those who judge one message after the
 //!   other.
@@ -29,6 +30,7 @@ use futures_util::{StreamExt, stream};
 use smtp_types::{DnsQuestion, DnsReply, HttpsQuestion, HttpsReply, Known, Need};
 
 pub mod address_filter;
+mod addresses;
 mod certificate;
 mod connect;
 pub mod dns;
@@ -41,6 +43,7 @@ pub mod https;
 mod printable;
 pub mod probe;
 pub mod resolv_conf;
+pub mod starttls;
 #[cfg(test)]
 mod tests;
 pub mod validation;
@@ -50,6 +53,7 @@ pub use dns_memory::DnsMemory;
 pub use https::{Authorities, FetchSettings, FetchSettingsError, PolicyFetcher};
 pub use probe::{Probes, Zone};
 pub use resolv_conf::{ResolvConfError, system_resolver};
+pub use starttls::{MxObservation, MxProbeSettings, MxProber, Unseen};
 pub use validation::{Disproof, Trust, Validation};
 
 /// Meets the needs of the core.
