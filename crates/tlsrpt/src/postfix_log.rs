@@ -84,9 +84,8 @@ fn parse_fields(fields: &str) -> Result<LoggedSession, LogLineError> {
     let failure = match status {
         "success" => None,
         "failure" => {
-            let rest = rest
-                .strip_prefix("failure_type=")
-                .ok_or(LogLineError::Missing("failure_type"))?;
+            let rest =
+                rest.strip_prefix("failure_type=").ok_or(LogLineError::Missing("failure_type"))?;
             let (kind, reason) = match rest.split_once(", failure_reason=") {
                 Some((kind, reason)) => (kind, Some(reason)),
                 None => (rest, None),

@@ -58,6 +58,7 @@ const fn purpose(role: Role) -> &'static str {
         Role::Api => "decisions",
         Role::Line => "exim",
         Role::Milter => "milter",
+        Role::TlsLines => "tls lines",
     }
 }
 
