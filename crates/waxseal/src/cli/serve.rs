@@ -200,9 +200,19 @@ impl Daemon {
             gating,
             socketmap,
         } = self;
-        let addresses: Vec<_> = listeners
+        let mut addresses: Vec<_> = listeners
             .iter()
             .filter_map(|(role, listener)| Some((*role, listener.local_address().ok()?)))
+            .collect();
+        let ways = collecting.iter().map(|collecting| &collecting.ways);
+        addresses.extend(
+            ways.clone()
+                .flat_map(|ways| &ways.streams)
+                .filter_map(|listener| Some((Role::TlsLines, listener.local_address().ok()?))),
+        );
+        let datagrams: Vec<_> = ways
+            .flat_map(|ways| &ways.datagrams)
+            .filter_map(|socket| socket.local_address().ok())
             .collect();
         let resolver = Arc::clone(&sender.observer().resolver);
         let mut signals = looking_up.block_on(async { Signals::new() })?;
@@ -251,7 +261,9 @@ impl Daemon {
             let (config, sender, validation) =
                 (config.clone(), Arc::clone(&sender), validation.clone());
             // It asks Postfix for its settings, and nobody should wait for that.
-            thread::spawn(move || banner::print(&config, &addresses, &sender, &validation));
+            thread::spawn(move || {
+                banner::print(&config, &addresses, &datagrams, &sender, &validation)
+            });
         }
         looking_up.spawn(Arc::clone(&sender).work());
         looking_up.spawn(prove_again(Arc::clone(&sender), validation, config.dns.probe_interval));
