@@ -173,7 +173,7 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         listeners.into_iter().partition(|(role, _)| *role == Role::TlsLines);
     let streams = streams.into_iter().map(|(_, listener)| listener).collect();
     let postfix_log = config.collect.postfix_log.clone();
-    let ways = WaysIn { datagrams, streams, postfix_log };
+    let ways = WaysIn { datagrams, streams, postfix_log, own: None };
     ways.prepare(config).iter().for_each(|warning| tracing::warn!("{warning}"));
     let collecting = store.clone().map(|store| Collecting {
         collector: Collector::new(store, clock, config.reports.retention),
