@@ -14,6 +14,7 @@
 //! - Reasons are free text: without control characters, and without addresses.
 //!
 //! What can be understood is taken, with a [`Remark`]; what would be counted wrongly is an error.
+//! Both stand beside the members in which they are found, which makes the file long.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -26,7 +27,7 @@ use core::net::IpAddr;
 use serde_core::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess};
 use smtp_types::{DomainName, DomainNameError, Position};
 
-use crate::json::{Found, Items, List, Members, OBJECT, Object, Scalar, Texts};
+use crate::json::{Found, Items, List, Members, OBJECT, Object, Scalar, Texts, decoded};
 use crate::privacy::without_addresses;
 use crate::write::failure_code;
 use crate::{Event, Failure, Outcome, Policy, PolicyType, ResultType, Session};
@@ -104,7 +105,7 @@ pub fn parse_datagram(octets: &[u8]) -> Result<Datagram, DatagramError> {
         let fault = DatagramFault::TooLong { octets: octets.len() };
         return Err(DatagramError { position: START, fault });
     }
-    let text = String::from_utf8_lossy(octets);
+    let text = decoded(octets);
     let mut reader = Reader { index: None, remarks: Vec::new(), fault: None };
     if matches!(text, Cow::Owned(_)) {
         reader.remarks.push(Remark::NotUtf8);
@@ -335,10 +336,8 @@ impl Reader {
 
     /// A free text: printable, bounded, without addresses; `None` if nothing is left.
     fn reduced(&mut self, text: Option<Cow<'_, str>>, limit: usize) -> Option<Box<str>> {
-        let text = text?;
-        let text = without_addresses(text.trim());
-        let printable: String =
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text: String = text?.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let printable = without_addresses(text.trim());
         if printable.len() > limit {
             self.remark(Remark::TooLong);
         }
@@ -393,11 +392,12 @@ fn cut(text: &str, limit: usize) -> &str {
 
 /// The name in the first line of a reply to EHLO: `250-mx.example.com\r\n250-PIPELINING` is
 /// `mx.example.com`. Anything that is neither a name nor an address literal is left out.
-fn ehlo_name(reply: &str) -> Option<Box<str>> {
+pub(crate) fn ehlo_name(reply: &str) -> Option<Box<str>> {
     let line = reply.lines().next()?;
-    let is_code = |code: &str| code.bytes().all(|octet| octet.is_ascii_digit());
-    let line = match line.split_at_checked(4) {
-        Some((code, rest)) if is_code(&code[..3]) && code.ends_with(['-', ' ']) => rest,
+    let line = match line.as_bytes() {
+        [a, b, c, b'-' | b' ', ..] if [a, b, c].iter().all(|octet| octet.is_ascii_digit()) => {
+            &line[4..]
+        }
         _ => line,
     };
     let name = line.split_whitespace().next()?;
@@ -789,6 +789,7 @@ mod tests {
             ("250-[192.0.2.7] hello", Some("[192.0.2.7]")),
             ("250-[IPv6:2001:db8::1]", Some("[IPv6:2001:db8::1]")),
             ("250-alice@example.com", None),
+            ("2\u{fffd}0-mx.example.com", None),
             ("250 OK, welcome", None),
             ("", None),
             ("250-", None),
