@@ -178,6 +178,9 @@ impl Collector {
     fn take(&self, what: &str, octets: &[u8]) -> bool {
         match parse_datagram(octets) {
             Ok(datagram) => {
+                if !datagram.remarks.is_empty() {
+                    self.counters.add(CollectCount::Odd, 1);
+                }
                 self.count(datagram.event, self.clock.now());
                 true
             }

@@ -82,7 +82,8 @@ pub fn event(observation: &Observation) -> Event {
             Some(mx) => Failure {
                 sending_ip: mx.sending,
                 mx_hostname: Some(mx.host.as_str().into()),
-                mx_helo: mx.helo.as_deref().map(Into::into),
+                // As of what mail servers tell: a name or nothing.
+                mx_helo: mx.helo.as_deref().filter(|name| is_name(name)).map(Into::into),
                 receiving_ip: mx.receiving,
                 ..bare
             },
@@ -95,6 +96,10 @@ pub fn event(observation: &Observation) -> Event {
     };
     // Its record is looked up when the report is made.
     Event { domain: domain.clone(), record: None, sessions: vec![session] }
+}
+
+fn is_name(text: &str) -> bool {
+    DomainName::parse(text).is_ok()
 }
 
 /// The policy in the words of reports, as Postfix tells it after it was told by us. One that could
@@ -167,9 +172,13 @@ mod tests {
             .to_owned();
         assert_eq!(session(&meets), (policy.clone(), Outcome::Success, vec![]));
         let failure = failed(ResultType::CertificateExpired, "certificate-expired");
-        let fails = Observation { failure, ..meets };
+        let mut fails = Observation { failure, ..meets };
         let failure = "f1 certificate-expired 2001:db8::1 mx.a.test mail.a.test 192.0.2.1 - \
                        certificate-expired";
         assert_eq!(session(&fails), (policy, Outcome::Failure, vec![failure.to_owned()]));
+        for odd in ["jane@a.test", "hello!", ""] {
+            fails.mx.as_mut().unwrap().helo = Some(odd.to_owned());
+            assert!(session(&fails).2[0].contains(" mx.a.test - 192.0.2.1 "), "{odd}");
+        }
     }
 }
