@@ -220,7 +220,12 @@ impl Daemon {
         // First of all: what comes before somebody receives it waits in a short queue of the kernel.
         let collector = collecting.as_ref().map(|collecting| Arc::clone(&collecting.collector));
         let collection = collecting.map(|Collecting { collector, ways }| {
-            looking_up.spawn(collector.run(ways, stopped.clone()))
+            let running = collector.run(ways, stopped.clone());
+            looking_up.spawn(async {
+                if let Err(error) = running.await {
+                    tracing::error!(%error, "collect: TLS sessions are not counted");
+                }
+            })
         });
         // A silent resolver makes this take some seconds, in which somebody may want to stop us.
         let proved = looking_up.block_on(async {
@@ -289,11 +294,10 @@ impl Daemon {
 }
 
 /// Waits until the collector has brought to the disk what it counted, but not for ever.
-async fn collected(collection: Option<JoinHandle<io::Result<()>>>) {
+async fn collected(collection: Option<JoinHandle<()>>) {
     let Some(collection) = collection else { return };
     match tokio::time::timeout(FINISH_TIMEOUT, collection).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::error!(%error, "collect: the system does not let it run"),
+        Ok(Ok(())) => {}
         Ok(Err(fault)) => tracing::error!(%fault, "collect: it has ended: a fault of ours"),
         Err(_) => tracing::error!("collect: the disk does not take what was counted in time"),
     }

@@ -228,7 +228,7 @@ impl Collector {
     /// disk. Run it once, as a task of the runtime that is to do the work.
     ///
     /// # Errors
-    /// If the system does not give a thread or a socket. Nothing was taken then.
+    /// If the system does not give a thread or a socket. What was counted until then is in memory.
     pub async fn run(
         self: Arc<Self>,
         ways: WaysIn,
