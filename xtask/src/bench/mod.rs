@@ -6,6 +6,7 @@
 //! | [`socketmap`] | warm answers and memory: the plan of the run |
 //! | [`dkim`] | verifying signatures: the plan of the run |
 //! | [`milter`] | the whole verdict, and memory over many messages: the plan of the run |
+//! | [`tlsrpt`] | collecting TLS sessions: datagrams kept and lost |
 //! | [`programs`] | builds the programs, and gives each a processor |
 //! | [`server`] | starts a server, reads its processor time and memory, ends it |
 //! | [`resolver`] | gets `postfix-mta-sts-resolver` from PyPI |
@@ -20,6 +21,7 @@ mod programs;
 mod resolver;
 mod server;
 mod socketmap;
+mod tlsrpt;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,7 @@ const USAGE: &str = "\
 usage: cargo xtask bench socketmap [--rounds N] [--milliseconds N] [--no-resolver] [--no-memory]
        cargo xtask bench dkim [--rounds N] [--milliseconds N] [--no-peers]
        cargo xtask bench milter [--rounds N] [--milliseconds N] [--messages N]
+       cargo xtask bench tlsrpt [--rounds N] [--milliseconds N]
 
 socketmap: warm socketmap answers of waxseal, beside a bare server (the floor) and beside
 postfix-mta-sts-resolver, and the memory that cached domains take. About four minutes.
@@ -37,6 +40,8 @@ dkim: verifying signatures with waxseal, beside bare cryptography (the floor) an
 dkimpy, mailauth and libopendkim. About three minutes.
 milter: messages through the milter of waxseal, beside one that accepts them unseen (the
 floor), and memory over --messages messages, a million by default. About ten minutes.
+tlsrpt: datagrams about TLS sessions that waxseal counts in a second, and loses in bursts,
+beside a bare receiver (the floor) and beside tlsrpt-collectd. About two minutes.
 Results are printed and written to target/bench/.";
 
 /// Runs a comparison.
@@ -97,6 +102,17 @@ fn compare(what: &str, flags: &[String]) -> Result<(), StepError> {
                 }
             }
             milter::run(&plan)
+        }
+        "tlsrpt" => {
+            let mut plan = tlsrpt::Plan::default();
+            while let Some(flag) = flags.next() {
+                match flag.as_str() {
+                    "--rounds" => plan.rounds = number(flag, flags.next())?,
+                    "--milliseconds" => plan.milliseconds = number(flag, flags.next())?,
+                    other => return Err(unknown(other)),
+                }
+            }
+            tlsrpt::run(&plan)
         }
         other => Err(StepError::Usage(format!("expected a comparison, found {other:?}"))),
     }

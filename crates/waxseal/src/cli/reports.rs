@@ -1,7 +1,7 @@
-//! `waxseal reports`: what others report about domains of ours.
+//! `waxseal reports`: what others report to us, and what we count for reports to others.
 //!
 //! `show` reads a file or standard input and tells what is in it. It needs no settings and no
-//! store.
+//! store. [`inject`] hands sessions to the running daemon.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use smtp_types::UnixTime;
 use tlsrpt::ReadReport;
 
-use super::looking;
+use super::{inject, looking};
 use crate::intake::{self, Event, Fault, Limits, Report};
 
 /// How wide a line for people is.
@@ -29,7 +29,7 @@ const MAX_QUIRKS: usize = 20;
 /// The verb with its flags.
 pub(super) fn command() -> Command {
     Command::new("reports")
-        .about("Read what others report: TLS reports and DMARC reports")
+        .about("Read what others report, and count sessions for reports to others")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
@@ -53,12 +53,14 @@ pub(super) fn command() -> Command {
                 .arg(super::explain::at_arg())
                 .arg(super::json_arg()),
         )
+        .subcommand(inject::command())
 }
 
 /// Runs the verb.
 pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
     match matches.subcommand() {
         Some(("show", matches)) => show(matches),
+        Some(("inject", matches)) => inject::run(matches),
         _ => Ok(ExitCode::from(super::USAGE)),
     }
 }
