@@ -11,11 +11,13 @@ mod dane;
 mod dkim;
 mod explain;
 mod gating;
+mod inject;
 mod lint;
 mod looking;
 mod man;
 mod message_file;
 mod outbox;
+mod reports;
 mod serve;
 mod signing;
 mod spf;
@@ -52,6 +54,7 @@ pub fn command() -> Command {
         .subcommand(signing::sign_command())
         .subcommand(signing::seal_command())
         .subcommand(dkim::command())
+        .subcommand(reports::command())
         .subcommand(outbox::command())
         .subcommand(config::command())
         .subcommand(man::command())
@@ -84,6 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("sign", matches)) => signing::run_sign(matches),
         Some(("seal", matches)) => signing::run_seal(matches),
         Some(("dkim", matches)) => dkim::run(matches),
+        Some(("reports", matches)) => reports::run(matches),
         Some(("outbox", matches)) => outbox::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("man", matches)) => man::run(matches),

@@ -22,6 +22,8 @@ mod reader;
 mod report_store;
 mod reports;
 mod salvage;
+mod tls_report_store;
+mod tls_reports;
 mod view;
 mod writer;
 
@@ -34,6 +36,10 @@ pub use open::{OpenNote, Store};
 pub use outbox::{Claimed, EndState, LetterRow, NewLetter, OutboxSize, Settlement, Suppression};
 pub use policies::StoredPolicy;
 pub use reports::{Added, CountedRow, DayCounts, DomainBounds, OpenDay, RowSum};
+pub use tls_reports::{
+    OpenTlsDay, TlsBounds, TlsCounts, TlsFailureCounts, TlsFailureRow, TlsPolicyCounts,
+    TlsPolicyRow, TlsRecordSeen,
+};
 pub use view::ReportView;
 
 /// The file's name in the state folder.

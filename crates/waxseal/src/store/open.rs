@@ -13,9 +13,10 @@ use super::writer::Writer;
 use super::{COPY, FILE, StoreError, StoredPolicy, policies, salvage};
 
 /// Numbered SQL files, applied in order, forward only.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_policies.sql"),
     include_str!("migrations/0002_dmarc_reports.sql"),
+    include_str!("migrations/0003_tls_reports.sql"),
 ];
 
 /// The store, open. Cloning is not needed: share it.
