@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use smtp_types::{
-    DnsFailure, DnsQuestion, DnsReply, HttpsFailure, HttpsQuestion, HttpsReply, RecordType,
-    UnixTime,
+    DnsFailure, DnsQuestion, DnsReply, DomainName, HttpsFailure, HttpsQuestion, HttpsReply,
+    RecordType, UnixTime,
 };
 use tokio_rustls::TlsConnector;
 
 use super::address_filter::is_public;
-use super::certificate::{self, client_config};
+use super::certificate::{self, client_config, config_for_anyone};
 use super::connect::connect;
 use super::dns::Resolver;
 use super::http_get::http_get;
@@ -75,11 +75,13 @@ pub enum Authorities {
     File(PathBuf),
 }
 
-/// Asks policy hosts.
+/// Asks policy hosts, and brings reports to those who want them by https.
 pub struct PolicyFetcher {
     resolver: Arc<Resolver>,
-    settings: FetchSettings,
-    tls: TlsConnector,
+    pub(super) settings: FetchSettings,
+    pub(super) tls: TlsConnector,
+    /// Without a look at certificates; never for a GET.
+    pub(super) tls_with_anyone: TlsConnector,
 }
 
 impl PolicyFetcher {
@@ -91,8 +93,9 @@ impl PolicyFetcher {
         resolver: Arc<Resolver>,
         settings: FetchSettings,
     ) -> Result<Self, FetchSettingsError> {
-        let tls = client_config(&settings)?;
-        Ok(Self { resolver, settings, tls: TlsConnector::from(Arc::new(tls)) })
+        let tls = TlsConnector::from(Arc::new(client_config(&settings)?));
+        let anyone = TlsConnector::from(Arc::new(config_for_anyone()?));
+        Ok(Self { resolver, settings, tls, tls_with_anyone: anyone })
     }
 
     /// Gets one resource, whatever its status code. Takes at most [`FetchSettings::timeout`].
@@ -108,7 +111,7 @@ impl PolicyFetcher {
     }
 
     async fn get_untimed(&self, question: &HttpsQuestion) -> HttpsReply {
-        let addresses = self.addresses(question).await?;
+        let addresses = self.addresses(&question.host).await?;
         let stream = connect(&self.tls, &question.host, &addresses, &self.settings).await?;
         let issuer = certificate::issuer(stream.get_ref().1.peer_certificates());
         http_get(stream, question, issuer, &self.settings).await
@@ -116,9 +119,9 @@ impl PolicyFetcher {
 
     /// The addresses that may be connected to, IPv6 and IPv4 by turns. One family's failure does
     /// not matter while the other one has addresses.
-    async fn addresses(&self, question: &HttpsQuestion) -> Result<Vec<IpAddr>, HttpsFailure> {
+    pub(super) async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, HttpsFailure> {
         let ask = |record_type| {
-            let question = DnsQuestion::new(question.host.clone(), record_type);
+            let question = DnsQuestion::new(host.clone(), record_type);
             async move { self.resolver.ask(&question).await }
         };
         let (v6, v4) = join(ask(RecordType::Aaaa), ask(RecordType::A)).await;

@@ -12,7 +12,8 @@
 //! - [`validation`] and [`probe`]: whether the resolver's word on DNSSEC is believed;
 //! - [`resolv_conf`]: which resolver the system uses;
 //! - [`https`]: one GET to a policy host; below it `connect` (addresses), `certificate` (who the
-//!   server is), `http_get` (bytes), [`address_filter`] (where we do not go).
+//!   server is), `http_get` (bytes), [`address_filter`] (where we do not go);
+//! - [`https_post`]: one POST to whoever wants reports, by the same rules.
 //!
 //! Nothing here caches, retries later or raises an alarm. Everything is bounded, in time and in
 //! memory, whatever resolvers, domain owners and web servers send.
@@ -34,6 +35,7 @@ mod dns_transport;
 mod extended_error;
 mod http_get;
 pub mod https;
+pub mod https_post;
 mod printable;
 pub mod probe;
 pub mod resolv_conf;
@@ -43,6 +45,7 @@ pub mod validation;
 
 pub use dns::{NotedReply, Resolver, ResolverSettings};
 pub use https::{Authorities, FetchSettings, FetchSettingsError, PolicyFetcher};
+pub use https_post::{HttpsPost, PostAnswer, Recipient};
 pub use probe::{Probes, Zone};
 pub use resolv_conf::{ResolvConfError, system_resolver};
 pub use validation::{Disproof, Trust, Validation};
