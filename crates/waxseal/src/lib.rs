@@ -13,6 +13,7 @@
 //! | [`gate`] | the role: verifies and judges incoming mail, signs outgoing mail | who looks things up |
 //! | [`collect`] | the role: counts the TLS sessions of our own mail servers | how a report looks |
 //! | [`report`] | the role: tells the owners of domains what mail came in their name | why a verdict fell |
+//! | [`intake`] | reads what others report: mails, packed files, XML | what is kept of it |
 //! | [`explain`] | an evaluation as a document, and as text for people | how it is judged |
 //! | [`postfix`] | the Postfix on this machine, and the lines it needs | anything about domains |
 //! | [`keys`] | DKIM keys: made, announced, used, retired | who has sent a message |
@@ -31,6 +32,7 @@ pub mod config;
 pub mod crypto;
 pub mod explain;
 pub mod gate;
+pub mod intake;
 pub mod keys;
 pub mod listen;
 pub mod metrics;

@@ -280,6 +280,31 @@ impl Metrics {
                     "Refreshes that failed",
                     sender.failed_refreshes.get(),
                 ),
+                number(
+                    "testing_probes",
+                    "Mail hosts of domains in mode testing that were looked at",
+                    sender.probes.get(),
+                ),
+                number(
+                    "testing_probes_unseen",
+                    "Such hosts that did not answer",
+                    sender.probes_unseen.get(),
+                ),
+                number(
+                    "testing_probes_dropped",
+                    "Such hosts that were left out because too many waited",
+                    sender.probes_dropped.get(),
+                ),
+                number(
+                    "testing_failures",
+                    "Failures that would have made mail wait in mode enforce",
+                    sender.testing_failures.get(),
+                ),
+                number(
+                    "observations_dropped",
+                    "Observations for TLS reports that nobody took in time",
+                    self.sender.observations_dropped(),
+                ),
                 Row {
                     name: "sentinel_alarms",
                     help: "Remembered policies that the world was found to disagree with",

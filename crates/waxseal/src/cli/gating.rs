@@ -69,6 +69,8 @@ impl Gating {
             attachments: config.attachments,
             help: config.gate.help.clone(),
         };
+        // Keys and reports are seldom looked after, and want to know what is true now.
+        let observer = Observer { memory: Some(Arc::default()), ..observer };
         let crypto = Arc::new(AwsLc::new());
         let parts = Parts { observer, crypto, signers, local, seal, reporter, clock };
         let milter_settings = MilterSettings {

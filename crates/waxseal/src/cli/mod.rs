@@ -55,8 +55,8 @@ pub fn command() -> Command {
         .subcommand(signing::sign_command())
         .subcommand(signing::seal_command())
         .subcommand(dkim::command())
-        .subcommand(reports::command())
         .subcommand(outbox::command())
+        .subcommand(reports::command())
         .subcommand(config::command())
         .subcommand(man::command())
 }
@@ -88,8 +88,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("sign", matches)) => signing::run_sign(matches),
         Some(("seal", matches)) => signing::run_seal(matches),
         Some(("dkim", matches)) => dkim::run(matches),
-        Some(("reports", matches)) => reports::run(matches),
         Some(("outbox", matches)) => outbox::run(matches),
+        Some(("reports", matches)) => reports::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("man", matches)) => man::run(matches),
         _ => Ok(ExitCode::from(USAGE)),

@@ -143,6 +143,11 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         false => Config { collect: Collect::nowhere(), ..config.clone() },
     };
     let observer = wiring::observer(config, at).map_err(|error| one(&error))?;
+    // Whoever shows the daemon another Internet wants answers of it, and nothing else.
+    let prober = match config.sender.probe_testing && has_memory {
+        true => Some(wiring::mx_prober(config, &observer.resolver).map_err(|error| one(&error))?),
+        false => None,
+    };
     let overrides = OverrideFile::open(config.sender.overrides.as_deref())?;
     let looking_up = Builder::new_multi_thread()
         .thread_name("look-up")
@@ -190,19 +195,28 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         }
         None => None,
     };
+    let settings = wiring::sender_settings(config);
+    let sender = Sender::new(
+        settings,
+        clock,
+        observer,
+        store.clone(),
+        overrides,
+        looking_up.handle().clone(),
+    );
+    if let Some(prober) = prober {
+        sender.probe_with(prober);
+    }
     let (streams, listeners): (Vec<_>, Vec<_>) =
         listeners.into_iter().partition(|(role, _)| *role == Role::TlsLines);
     let streams = streams.into_iter().map(|(_, listener)| listener).collect();
     let postfix_log = config.collect.postfix_log.clone();
-    let ways = WaysIn { datagrams, streams, postfix_log };
+    let ways = WaysIn { datagrams, streams, postfix_log, own: sender.observations() };
     ways.prepare(config).iter().for_each(|warning| tracing::warn!("{warning}"));
-    let collecting = store.clone().map(|store| Collecting {
+    let collecting = store.map(|store| Collecting {
         collector: Collector::new(store, clock, config.reports.retention),
         ways,
     });
-    let settings = wiring::sender_settings(config);
-    let sender =
-        Sender::new(settings, clock, observer, store, overrides, looking_up.handle().clone());
     let config = config.clone();
     let socketmap = Arc::default();
     Ok(Daemon {
@@ -258,7 +272,12 @@ impl Daemon {
         // First of all: what comes before somebody receives it waits in a short queue of the kernel.
         let collector = collecting.as_ref().map(|collecting| Arc::clone(&collecting.collector));
         let collection = collecting.map(|Collecting { collector, ways }| {
-            looking_up.spawn(collector.run(ways, stopped.clone()))
+            let running = collector.run(ways, stopped.clone());
+            looking_up.spawn(async {
+                if let Err(error) = running.await {
+                    tracing::error!(%error, "collect: TLS sessions are not counted");
+                }
+            })
         });
         // A silent resolver makes this take some seconds, in which somebody may want to stop us.
         let proved = looking_up.block_on(async {
@@ -351,11 +370,10 @@ impl Daemon {
 }
 
 /// Waits until the collector has brought to the disk what it counted, but not for ever.
-async fn collected(collection: Option<JoinHandle<io::Result<()>>>) {
+async fn collected(collection: Option<JoinHandle<()>>) {
     let Some(collection) = collection else { return };
     match tokio::time::timeout(FINISH_TIMEOUT, collection).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::error!(%error, "collect: the system does not let it run"),
+        Ok(Ok(())) => {}
         Ok(Err(fault)) => tracing::error!(%fault, "collect: it has ended: a fault of ours"),
         Err(_) => tracing::error!("collect: the disk does not take what was counted in time"),
     }

@@ -18,6 +18,8 @@ pub enum CollectCount {
     Counted,
     /// Sessions of them that are on the disk.
     Saved,
+    /// Datagrams and lines that were counted, and had something odd about them.
+    Odd,
     /// Lost: the datagram or line has more octets than any honest one.
     TooLarge,
     /// Lost: it is not JSON.
@@ -44,13 +46,14 @@ pub enum CollectCount {
 
 impl CollectCount {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Datagrams,
         Self::Lines,
         Self::LogLines,
         Self::Own,
         Self::Counted,
         Self::Saved,
+        Self::Odd,
         Self::TooLarge,
         Self::NotJson,
         Self::WrongType,
@@ -74,6 +77,7 @@ impl CollectCount {
             Self::Own => "own",
             Self::Counted => "counted",
             Self::Saved => "saved",
+            Self::Odd => "odd",
             Self::TooLarge => "lost-too-large",
             Self::NotJson => "lost-not-json",
             Self::WrongType => "lost-wrong-type",
@@ -125,6 +129,6 @@ mod tests {
             counters.add(count, number);
         }
         let counted: Vec<_> = counters.all().map(|(_, number)| number).collect();
-        assert_eq!(counted, (1..=17).collect::<Vec<_>>());
+        assert_eq!(counted, (1..=18).collect::<Vec<_>>());
     }
 }

@@ -44,17 +44,17 @@ use tlsrpt::{
     DatagramError, DatagramFault, Day, Event, LogLineError, Policy, parse_datagram,
     parse_postfix_line,
 };
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use counters::{CollectCount, CollectCounters};
-pub use own::{Mail, Observation, Source, event};
+pub use own::event;
 pub(crate) use stream::MAX_LINE;
 
 use crate::config::Config;
 use crate::listen::{DatagramSocket, ListenAddress, Listener};
 use crate::report::complaint::Complaint;
-use crate::sender::Clock;
+use crate::sender::{Clock, Observation};
 use crate::store::{Store, StoreError, TlsBounds};
 use complaints::Complaints;
 use postfix_log::Follower;
@@ -90,6 +90,8 @@ pub struct WaysIn {
     pub streams: Vec<Listener>,
     /// The log of Postfix.
     pub postfix_log: Option<PathBuf>,
+    /// What the role `sender` observes.
+    pub own: Option<mpsc::Receiver<Observation>>,
 }
 
 impl WaysIn {
@@ -162,15 +164,13 @@ impl Collector {
 
     /// Counts what the role `sender` has observed. Cheap, and it cannot fail.
     pub fn observe(&self, observation: &Observation) {
-        if let Some(event) = event(observation) {
-            self.counters.add(CollectCount::Own, 1);
-            self.count(event);
-        }
+        self.counters.add(CollectCount::Own, 1);
+        self.count(event(observation), observation.at);
     }
 
-    fn count(&self, event: Event) {
+    fn count(&self, event: Event, at: UnixTime) {
         let sessions = u64::try_from(event.sessions.len()).unwrap_or(u64::MAX);
-        self.tally().add(event, self.clock.now());
+        self.tally().add(event, at);
         self.counters.add(CollectCount::Counted, sessions);
     }
 
@@ -178,7 +178,10 @@ impl Collector {
     fn take(&self, what: &str, octets: &[u8]) -> bool {
         match parse_datagram(octets) {
             Ok(datagram) => {
-                self.count(datagram.event);
+                if !datagram.remarks.is_empty() {
+                    self.counters.add(CollectCount::Odd, 1);
+                }
+                self.count(datagram.event, self.clock.now());
                 true
             }
             Err(error) => {
@@ -225,7 +228,7 @@ impl Collector {
     /// disk. Run it once, as a task of the runtime that is to do the work.
     ///
     /// # Errors
-    /// If the system does not give a thread or a socket. Nothing was taken then.
+    /// If the system does not give a thread or a socket. What was counted until then is in memory.
     pub async fn run(
         self: Arc<Self>,
         ways: WaysIn,
@@ -248,6 +251,9 @@ impl Collector {
         }
         if let Some(path) = ways.postfix_log {
             tasks.spawn(Arc::clone(&self).follow(path, stop.clone()));
+        }
+        if let Some(observations) = ways.own {
+            tasks.spawn(Arc::clone(&self).take_own(observations, stop.clone()));
         }
         tasks.spawn(Arc::clone(&self).keep_flushing(stop.clone()));
         tasks.spawn(Arc::clone(&self).keep_tidy(stop));
@@ -284,6 +290,23 @@ impl Collector {
         }
     }
 
+    async fn take_own(
+        self: Arc<Self>,
+        mut observations: mpsc::Receiver<Observation>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        loop {
+            tokio::select! {
+                biased;
+                observation = observations.recv() => match observation {
+                    Some(observation) => self.observe(&observation),
+                    None => return,
+                },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
     async fn follow(self: Arc<Self>, path: PathBuf, mut stop: watch::Receiver<bool>) {
         let mut follower = Follower::new(path.clone());
         loop {
@@ -312,7 +335,7 @@ impl Collector {
                 self.counters.add(CollectCount::LogLines, 1);
                 // The log does not say under which policy.
                 let policy = Policy::none_of(session.domain.clone());
-                self.count(session.into_event(policy, None));
+                self.count(session.into_event(policy, None), self.clock.now());
             }
             Some(Err(error)) => {
                 self.counters.add(CollectCount::LogLineBroken, 1);
@@ -386,4 +409,50 @@ async fn goes_on(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
     // Whoever could say so may be gone; that is the end, too.
     let ended = async { drop(stop.wait_for(|stop| *stop).await) };
     tokio::time::timeout(pause, ended).await.is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sender::ObservedFailure;
+    use smtp_types::DomainName;
+    use tlsrpt::ResultType;
+
+    /// What was observed before the end is on the disk when it has ended, on the day of the
+    /// observation.
+    #[tokio::test]
+    async fn own_observations_are_counted_each_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap().0);
+        let clock = Clock::Fixed(UnixTime(10 * 86_400));
+        let collector = Collector::new(Arc::clone(&store), clock, Duration::from_hours(24));
+        let (tell, observations) = mpsc::channel(10);
+        let (stop, stopped) = watch::channel(false);
+        let ways = WaysIn { own: Some(observations), ..WaysIn::default() };
+        let failure = ObservedFailure {
+            result_type: ResultType::StsPolicyFetchError,
+            reason_code: "timeout".to_owned(),
+            detail: String::new(),
+        };
+        let domain = DomainName::parse("a.test").unwrap();
+        for at in [86_399, 86_400, 86_401] {
+            let observation = Observation {
+                at: UnixTime(at),
+                policy_domain: domain.clone(),
+                policy: None,
+                mx: None,
+                failure: Some(failure.clone()),
+            };
+            tell.send(observation).await.unwrap();
+        }
+        stop.send(true).unwrap();
+        Arc::clone(&collector).run(ways, stopped).await.unwrap();
+        assert_eq!(collector.counters().get(CollectCount::Own), 3);
+        for (day, sessions) in [(0, 1), (1, 2)] {
+            let rows = store.tls_rows_of(day, domain.clone()).await.unwrap();
+            let [row] = &*rows else { panic!("{rows:?}") };
+            let found = (&*row.policy, row.failures, row.details[0].sessions);
+            assert_eq!(found, ("p1 sts a.test - -", sessions, sessions));
+        }
+    }
 }

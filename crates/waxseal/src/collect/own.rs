@@ -1,153 +1,152 @@
-//! What no mail server can see: failures before a session, and those of policies in testing mode.
+//! What no mail server can see: policies that cannot be had, and policies in mode testing.
 //!
-//! The role `sender` finds them when it looks a domain up. Each look-up or probe is one observation,
-//! and each observation is counted once: not once for each letter that is answered from memory
-//! afterwards. What Postfix reports by itself must not be counted here as well. Which that is
-//! follows from what Postfix is told:
+//! The role `sender` finds these out when it looks a domain up, and tells each once, when it is
+//! found: a fetch that failed, not again for each letter that is answered from memory; a mail host
+//! in mode testing once in an hour. Here they become sessions like those that mail servers tell.
+//!
+//! What Postfix reports by itself must not be counted a second time. Which that is follows from what
+//! it is told:
 //!
 //! | found | Postfix is told | Postfix makes and reports | here |
 //! |---|---|---|---|
-//! | policy cannot be fetched, is invalid, bad certificate of the policy host | "not found", or the policy that is remembered | a session, under no policy or that one; the failure is unknown to it | counted |
-//! | the same, `on_sts_error = "defer"` | "try later" | nothing: no session | counted |
-//! | the same, if a reply ever has `policy_failure` | that | a failure of this type, for each letter | not counted |
-//! | signatures of MX or TLSA records are bogus | "try later" | nothing | counted |
-//! | no TLSA record is usable | level `dane`, and it looks for itself | a session, `tlsa-invalid` | not counted |
-//! | the same, and mail waits for another reason | "try later" | nothing | counted |
-//! | policy in testing mode: a host fails it, or meets it | "not found" | a session, under no policy | counted, under that policy |
-//! | policy in mode enforce: a host fails it | the policy | the failure | not counted |
+//! | policy cannot be fetched or is invalid, or the certificate of its host is | "not found", or the policy that is remembered | a session, under no policy or that one; of the failure it knows nothing | counted |
+//! | the same with `on_sts_error = "defer"` | "try later" | nothing, for there is no session | counted |
+//! | mode testing: a host fails the policy, or meets it | "not found" | a session, under no policy | counted, under that policy |
+//! | mode enforce: a host fails the policy | the policy | the failure | not told by `sender` |
+//! | no TLSA record of a host is usable | level `dane`; it looks for itself | a session, with `tlsa-invalid` | not told by `sender` |
 //!
-//! So a failure is counted by exactly one of the two. A *letter* may stand in two rows, a success
-//! without policy (Postfix) and a failure of the policy (here), as RFC 8460 §4.4 has one entry for
-//! each policy that applies; the owner of the domain sees that mail came through, and that it would
+//! So a *failure* is counted by exactly one of the two. One *letter* may stand under two policies,
+//! as a success without policy (Postfix) and as a failure of the policy (here); a report has an entry
+//! for each policy (RFC 8460 §4.4), and its reader sees that mail came through, and that it would
 //! not under `enforce`.
 //!
-//! Today no reply has `policy_failure` (`answer`), because it would make mail wait that RFC 8461 §5
-//! wants delivered. This function knows it all the same, so that nobody has to remember.
+//! No reply of ours has `policy_failure` (see `answer`): Postfix would make mail wait that RFC 8461
+//! §5.1 wants delivered, and it would report the failure. If that ever changes, the first two rows
+//! must not be counted here.
 
+use mta_sts::MxPattern;
 use smtp_types::DomainName;
-use tlsrpt::{Event, Failure, Outcome, Policy, ResultType, Session};
+use tlsrpt::{Event, Failure, Outcome, Policy, PolicyType, Session};
 
-/// One look-up or one probe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observation {
-    /// The domain that mail goes to.
-    pub domain: DomainName,
-    /// The text of its TLSRPT record; `None` if nobody has asked for it.
-    pub record: Option<Box<str>>,
-    /// The policy that was looked for or held against: of MTA-STS without its text if there was
-    /// none to be had.
-    pub policy: Policy,
-    /// How it was found out.
-    pub source: Source,
-    /// What became of mail.
-    pub mail: Mail,
-    /// What failed; `None` if nothing did.
-    pub failure: Option<Failure>,
-}
+use crate::sender::Observation;
 
-/// How something was found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// By asking DNS and the policy host.
-    LookUp,
-    /// By a connection of our own to a mail server of a domain whose policy is in testing mode.
-    TestingProbe,
-}
+/// How many lines of a policy a report gets; as many as of one that Postfix tells.
+const MAX_LINES: usize = 100;
 
-/// What became of mail because of what the mail server was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mail {
-    /// It waits, and there is no session.
-    Waits,
-    /// It goes, and the mail server reports its sessions as far as it sees.
-    Goes,
-    /// It waits, and the mail server reports why, for it was told in `policy_failure`.
-    WaitsReported,
-}
-
-/// The session that an observation counts as; `None` if it is for the mail server to report it, or
-/// nothing happened.
+/// The session that an observation counts as.
 #[must_use]
-pub fn event(observation: &Observation) -> Option<Event> {
-    let Observation { domain, record, policy, source, mail, failure } = observation;
-    let is_ours = match (source, mail, failure.as_ref().map(|failure| &failure.result)) {
-        (_, Mail::WaitsReported, _) => false,
-        (Source::TestingProbe, _, _) => true,
-        (Source::LookUp, _, None) => false,
-        (Source::LookUp, _, Some(result)) if is_of_policy(result) => true,
-        (Source::LookUp, Mail::Waits, Some(result)) => is_of_dns(result),
-        (Source::LookUp, Mail::Goes, Some(_)) => false,
+pub fn event(observation: &Observation) -> Event {
+    let Observation { policy_domain: domain, policy, mx, failure, .. } = observation;
+    let failures = failure.iter().map(|failure| {
+        let reason = Some(failure.reason_code.as_str().into());
+        let bare = Failure { reason, ..Failure::of(failure.result_type.clone()) };
+        match mx {
+            None => bare,
+            Some(mx) => Failure {
+                sending_ip: mx.sending,
+                mx_hostname: Some(mx.host.as_str().into()),
+                // As of what mail servers tell: a name or nothing.
+                mx_helo: mx.helo.as_deref().filter(|name| is_name(name)).map(Into::into),
+                receiving_ip: mx.receiving,
+                ..bare
+            },
+        }
+    });
+    let session = Session {
+        policy: sts(domain, policy.as_ref()),
+        outcome: if failure.is_some() { Outcome::Failure } else { Outcome::Success },
+        failures: failures.collect(),
     };
-    let outcome = if failure.is_some() { Outcome::Failure } else { Outcome::Success };
-    is_ours.then(|| Event {
-        domain: domain.clone(),
-        record: record.clone(),
-        sessions: vec![Session {
-            policy: policy.clone(),
-            outcome,
-            failures: failure.iter().cloned().collect(),
-        }],
-    })
+    // Its record is looked up when the report is made.
+    Event { domain: domain.clone(), record: None, sessions: vec![session] }
 }
 
-/// RFC 8460 §4.3.2.2: the policy itself was not to be had.
-fn is_of_policy(result: &ResultType) -> bool {
-    matches!(
-        result,
-        ResultType::StsPolicyFetchError
-            | ResultType::StsPolicyInvalid
-            | ResultType::StsWebpkiInvalid
-    )
+fn is_name(text: &str) -> bool {
+    DomainName::parse(text).is_ok()
 }
 
-/// RFC 8460 §4.3.2.1: DNS did not give what DANE needs.
-fn is_of_dns(result: &ResultType) -> bool {
-    matches!(result, ResultType::DnssecInvalid | ResultType::DaneRequired | ResultType::TlsaInvalid)
+/// The policy in the words of reports, as Postfix tells it after it was told by us. One that could
+/// not be had has no text.
+fn sts(domain: &DomainName, policy: Option<&mta_sts::Policy>) -> Policy {
+    let lines = policy.into_iter().flat_map(mta_sts::Policy::lines);
+    let patterns = policy.map(mta_sts::Policy::mx).unwrap_or_default().iter();
+    Policy {
+        kind: PolicyType::Sts,
+        domain: Some(domain.clone()),
+        strings: lines.take(MAX_LINES).map(Into::into).collect(),
+        mx: patterns.map(MxPattern::to_string).take(MAX_LINES).map(Into::into).collect(),
+    }
+    .canonical()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use ResultType::{
-        CertificateExpired, DaneRequired, DnssecInvalid, StarttlsNotSupported, StsPolicyFetchError,
-        StsPolicyInvalid, StsWebpkiInvalid, TlsaInvalid,
-    };
+    use smtp_types::UnixTime;
+    use tlsrpt::ResultType;
 
-    fn counted(source: Source, mail: Mail, result: Option<ResultType>) -> Option<Outcome> {
+    use super::*;
+    use crate::sender::{ObservedFailure, ObservedMx};
+
+    fn observation() -> Observation {
         let domain = DomainName::parse("a.test").unwrap();
-        let policy = Policy::none_of(domain.clone());
-        let failure = result.map(Failure::of);
-        let record = Some("v=TLSRPTv1; rua=mailto:a@b.test".into());
-        let observation = Observation { domain, record, policy, source, mail, failure };
-        let event = event(&observation)?;
-        assert_eq!((&event.domain, &event.record), (&observation.domain, &observation.record));
-        let [session] = &*event.sessions else { panic!("{event:?}") };
-        assert_eq!(session.policy, observation.policy);
-        assert_eq!(session.failures, Vec::from_iter(observation.failure));
-        Some(session.outcome)
+        let (at, policy, mx) = (UnixTime(86_400), None, None);
+        Observation { at, policy_domain: domain, policy, mx, failure: None }
     }
 
-    /// The table above.
+    fn failed(result_type: ResultType, reason_code: &str) -> Option<ObservedFailure> {
+        let (reason_code, detail) = (reason_code.to_owned(), String::new());
+        Some(ObservedFailure { result_type, reason_code, detail })
+    }
+
+    /// Policy, outcome and failures of the one session, as lines.
+    fn session(observation: &Observation) -> (String, Outcome, Vec<String>) {
+        let event = event(observation);
+        assert_eq!((event.domain, event.record), (observation.policy_domain.clone(), None));
+        let [session] = &*event.sessions else { panic!("one session") };
+        let failures = session.failures.iter().map(Failure::to_line).collect();
+        (session.policy.to_line(), session.outcome, failures)
+    }
+
     #[test]
-    fn a_failure_is_counted_by_us_or_by_the_mail_server() {
-        let by_us = Some(Outcome::Failure);
-        for result in [StsPolicyFetchError, StsPolicyInvalid, StsWebpkiInvalid] {
-            for mail in [Mail::Goes, Mail::Waits] {
-                assert_eq!(counted(Source::LookUp, mail, Some(result.clone())), by_us);
-            }
-            assert_eq!(counted(Source::LookUp, Mail::WaitsReported, Some(result)), None);
+    fn a_policy_that_cannot_be_had() {
+        for (result, code) in [
+            (ResultType::StsPolicyFetchError, "status-500"),
+            (ResultType::StsPolicyInvalid, "several-records"),
+            (ResultType::StsWebpkiInvalid, "certificate-expired"),
+        ] {
+            let expected = format!("f1 {result} - - - - - {code}");
+            let observation = Observation { failure: failed(result, code), ..observation() };
+            let policy = "p1 sts a.test - -".to_owned();
+            assert_eq!(session(&observation), (policy, Outcome::Failure, vec![expected]));
         }
-        for result in [DnssecInvalid, TlsaInvalid, DaneRequired] {
-            assert_eq!(counted(Source::LookUp, Mail::Waits, Some(result.clone())), by_us);
-            assert_eq!(counted(Source::LookUp, Mail::Goes, Some(result)), None);
+    }
+
+    #[test]
+    fn a_host_in_mode_testing() {
+        let text = b"version: STSv1\nmode: testing\nmx: mx.a.test\nmx: *.b.test\nmax_age: 86400\n";
+        let meets = Observation {
+            policy: Some(mta_sts::Policy::parse(text).unwrap()),
+            mx: Some(ObservedMx {
+                host: DomainName::parse("mx.a.test").unwrap(),
+                helo: Some("mail.a.test".to_owned()),
+                receiving: "192.0.2.1".parse().ok(),
+                sending: "2001:db8::1".parse().ok(),
+            }),
+            ..observation()
+        };
+        let policy = "p1 sts a.test *.b.test,mx.a.test \
+                      version:%20STSv1,mode:%20testing,mx:%20mx.a.test,mx:%20*.b.test,\
+                      max_age:%2086400"
+            .to_owned();
+        assert_eq!(session(&meets), (policy.clone(), Outcome::Success, vec![]));
+        let failure = failed(ResultType::CertificateExpired, "certificate-expired");
+        let mut fails = Observation { failure, ..meets };
+        let failure = "f1 certificate-expired 2001:db8::1 mx.a.test mail.a.test 192.0.2.1 - \
+                       certificate-expired";
+        assert_eq!(session(&fails), (policy, Outcome::Failure, vec![failure.to_owned()]));
+        for odd in ["jane@a.test", "hello!", ""] {
+            fails.mx.as_mut().unwrap().helo = Some(odd.to_owned());
+            assert!(session(&fails).2[0].contains(" mx.a.test - 192.0.2.1 "), "{odd}");
         }
-        for result in [CertificateExpired, StarttlsNotSupported] {
-            assert_eq!(counted(Source::TestingProbe, Mail::Goes, Some(result.clone())), by_us);
-            for mail in [Mail::Goes, Mail::Waits] {
-                assert_eq!(counted(Source::LookUp, mail, Some(result.clone())), None);
-            }
-        }
-        assert_eq!(counted(Source::TestingProbe, Mail::Goes, None), Some(Outcome::Success));
-        assert_eq!(counted(Source::LookUp, Mail::Goes, None), None);
     }
 }

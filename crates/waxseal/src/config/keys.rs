@@ -346,6 +346,16 @@ pub static KEYS: &[Key] = &[
         kind: Kind::Choice(|config| &mut config.sender.dane),
     },
     Key {
+        name: "sender.probe_testing",
+        flag: None,
+        doc: "Whether the mail hosts of domains with an MTA-STS policy in mode \"testing\" are \
+              looked at, beside the mail, so that their owners can be told what would fail. After \
+              a question for such a domain each of its hosts gets at most one connection to port \
+              25 in an hour: EHLO, STARTTLS, QUIT, never a sender, a recipient or a letter.",
+        hint: None,
+        kind: Kind::Switch(|config| &mut config.sender.probe_testing),
+    },
+    Key {
         name: "fetch.timeout",
         flag: None,
         doc: "How long fetching a policy may take, from the look-up to the last octet.",

@@ -130,6 +130,8 @@ pub struct Sender {
     pub cache_entries: usize,
     /// Whether DANE is used.
     pub dane: DaneUse,
+    /// Whether the mail hosts of domains in mode testing are looked at.
+    pub probe_testing: bool,
 }
 
 /// `[fetch]`.
@@ -310,6 +312,7 @@ impl Default for Config {
                 refresh: Duration::from_hours(24),
                 cache_entries: 200_000,
                 dane: DaneUse::Auto,
+                probe_testing: true,
             },
             fetch: Fetch {
                 timeout: Duration::from_mins(1),

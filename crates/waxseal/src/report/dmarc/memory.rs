@@ -201,7 +201,14 @@ mod tests {
         let seen = policy();
         let key = (Day::since_epoch(day), seen.policy.domain.clone());
         let tally = Tally { messages: 1, triggers: 1 };
-        memory.add(key, seen, || "v=DMARC1".to_owned(), 1, line, tally)
+        memory.add(
+            key,
+            seen,
+            || "v=DMARC1".to_owned(),
+            Beside { strangers: 1, spam: 0 },
+            line,
+            tally,
+        )
     }
 
     #[test]

@@ -63,7 +63,6 @@ fn a_burst_of_512_is_counted_whole() {
     until(&daemon, "saved", 512);
     let all = Stored { domains: 7, sessions: 512, successes: 0, failures: 512, details: 512 };
     assert_eq!(collecting.stored(), all);
-    // A failure is one row, though each server says another text with its name.
     assert_eq!(count(&daemon, "datagrams"), 512);
 }
 
@@ -117,16 +116,18 @@ fn garbage_is_counted_and_never_stops_it() {
         collecting.send(not_json);
         collecting.send(wrong);
         collecting.send([&version]);
-        collecting.send([success("a.test")]);
-        until(&daemon, "counted", round);
+        let odd = failure("a.test", "x").replace("\"c\":205", "\"c\":999");
+        collecting.send([success("a.test"), odd]);
+        until(&daemon, "counted", 2 * round);
     }
+    assert_eq!(count(&daemon, "odd"), 3);
     let losses = ["lost-not-json", "lost-wrong-type", "lost-wrong-version"];
     assert_eq!(losses.map(|loss| count(&daemon, loss)), [27, 30, 3]);
     assert_eq!(daemon.log.count("cannot be read"), 10, "{}", daemon.log.text());
     assert!(!daemon.log.text().contains("jane"), "{}", daemon.log.text());
-    until(&daemon, "saved", 3);
+    until(&daemon, "saved", 6);
     assert!(daemon.terminate().success());
-    assert_eq!(collecting.stored().successes, 3);
+    assert_eq!((collecting.stored().successes, collecting.stored().failures), (3, 3));
 }
 
 #[test]
