@@ -11,7 +11,7 @@ use super::return_path::{printable, token_of, with_token};
 use super::schedule::{LONGEST_WAIT, next_try_after, suppress};
 use super::submit::{NotTaken, PATIENCE, Submission, submit};
 use super::{ReportCount, Reporter, TlsHttps};
-use crate::store::{Carrier, Claimed, EndState, Settlement, StoreError};
+use crate::store::{Carrier, Claimed, EndState, Sent, Settlement, StoreError};
 
 /// The kind of letter that is a TLS report.
 pub(super) const TLS_REPORT: &str = "tls-rpt";
@@ -185,10 +185,10 @@ impl Reporter {
         let Some(token) = token_of(&self.settings.author.from, recipient) else {
             return Ok(Bounce::Unknown);
         };
-        let Some((id, address)) = self.store.recipient_of(token).await? else {
+        let Some(Sent { id, kind, recipient: address }) = self.store.sent_as(token).await? else {
             return Ok(Bounce::Unknown);
         };
-        self.counters.add(ReportCount::Bounced, 1);
+        self.counters_of(&kind).add(ReportCount::Bounced, 1);
         let error = format!("bounced: {}", printable(reason));
         let settlement = Settlement::Ended { state: EndState::Failed, error: error.clone() };
         self.store.settle_letter(id, settlement, now).await?;

@@ -34,7 +34,7 @@ use smtp_types::UnixTime;
 
 pub use open::{OpenNote, Store};
 pub use outbox::{
-    Carrier, Claimed, EndState, LetterRow, LettersOfDay, NewLetter, OutboxSize, Requeued,
+    Carrier, Claimed, EndState, LetterRow, LettersOfDay, NewLetter, OutboxSize, Requeued, Sent,
     Settlement, Suppression,
 };
 pub use policies::StoredPolicy;

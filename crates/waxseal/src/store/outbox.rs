@@ -58,6 +58,17 @@ pub enum Carrier {
     Https,
 }
 
+/// A letter that went out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its number.
+    pub id: i64,
+    /// What it is.
+    pub kind: String,
+    /// To whom it went.
+    pub recipient: String,
+}
+
 /// What came of a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
@@ -386,13 +397,12 @@ pub(super) fn suppress(
     Ok(())
 }
 
-/// To whom the letter with this word in its return path went.
-pub(super) fn recipient_of(
-    db: &Connection,
-    token: &str,
-) -> rusqlite::Result<Option<(i64, String)>> {
-    db.prepare_cached("SELECT id, recipient FROM outbox WHERE token = ?1")?
-        .query_row(params![token], |row| Ok((row.get(0)?, row.get(1)?)))
+/// The letter with this word in its return path.
+pub(super) fn sent_as(db: &Connection, token: &str) -> rusqlite::Result<Option<Sent>> {
+    db.prepare_cached("SELECT id, kind, recipient FROM outbox WHERE token = ?1")?
+        .query_row(params![token], |row| {
+            Ok(Sent { id: row.get(0)?, kind: row.get(1)?, recipient: row.get(2)? })
+        })
         .optional()
 }
 

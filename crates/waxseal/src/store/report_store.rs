@@ -4,7 +4,8 @@ use smtp_types::{DomainName, UnixTime};
 
 use super::{
     Added, Carrier, Claimed, CountedRow, DayCounts, DomainBounds, LettersOfDay, MailOfDomain,
-    NewLetter, OpenDay, OutboxSize, Settlement, Store, StoreError, Suppression, outbox, reports,
+    NewLetter, OpenDay, OutboxSize, Sent, Settlement, Store, StoreError, Suppression, outbox,
+    reports,
 };
 
 /// Each function fails if SQLite cannot read or write; then nothing has changed.
@@ -149,9 +150,9 @@ impl Store {
         self.writer.run(job).await
     }
 
-    /// Number and recipient of the letter with this word in its return path.
-    pub async fn recipient_of(&self, token: String) -> Result<Option<(i64, String)>, StoreError> {
-        self.reader.run(move |db| outbox::recipient_of(db, &token)).await
+    /// The letter with this word in its return path.
+    pub async fn sent_as(&self, token: String) -> Result<Option<Sent>, StoreError> {
+        self.reader.run(move |db| outbox::sent_as(db, &token)).await
     }
 
     /// How full the outbox is.

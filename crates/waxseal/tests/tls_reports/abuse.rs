@@ -147,4 +147,5 @@ async fn who_refuses_reports_gets_none() {
     let path = EmailAddress::parse(&format!("dmarc+{}@us.test", bounced.token)).unwrap();
     node.reporter.bounced(&path, "550 gone", at(3 * DAY + HOUR)).await.unwrap();
     assert_eq!(states("failed"), ["rua@victim.test", "rua@b.test"]);
+    assert_eq!(node.reporter.tls_counters().get(ReportCount::Bounced), 1);
 }

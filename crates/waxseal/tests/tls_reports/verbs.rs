@@ -73,6 +73,15 @@ async fn what_will_be_reported() {
     let mail = mails.iter().find(|mail| mail.message.windows(6).any(|w| w == b"tlsrpt")).unwrap();
     let made = read(&json_of(&mail.message));
     assert_eq!(made.policies, report.policies);
+    // Whoever gets it can read it: this program, too.
+    let file = node.folder.path().join("report.eml");
+    std::fs::write(&file, &mail.message).unwrap();
+    let mut show = Command::new(env!("CARGO_BIN_EXE_waxseal"));
+    let said = show.args(["reports", "show", "--json"]).arg(&file).output().unwrap();
+    let shown: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(shown["kind"], "tls-rpt", "{shown}");
+    assert_eq!(shown["reports"][0]["id"], &*made.id, "{shown}");
+    assert_eq!(shown["reports"][0]["failures"], 2, "{shown}");
     assert_ne!(made.id, report.id);
 }
 
