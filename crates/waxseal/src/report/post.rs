@@ -45,10 +45,12 @@ pub(super) async fn post(
 fn request(uri: &str, body: Vec<u8>) -> Option<HttpsPost> {
     // A fragment is for whoever shows the page (RFC 3986 §3.5).
     let uri: Uri = uri.split('#').next()?.parse().ok()?;
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
     Some(HttpsPost {
         host: DomainName::parse(uri.host()?).ok()?,
         port: uri.port_u16(),
-        path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        // RFC 9112 §3.2.1: an empty path is sent as a slash.
+        path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
         content_type: Compression::Gzip.media_type(),
         body: Bytes::from(body),
     })
