@@ -9,6 +9,7 @@ use crate::gate::attachment::rules;
 use crate::gate::decide::Action;
 use crate::gate::milter::OnFault;
 use crate::keys::Subdomains;
+use crate::report::TlsHttps;
 
 /// A type whose values are words in the configuration.
 pub trait Words: Copy + PartialEq + 'static {
@@ -70,6 +71,14 @@ impl Words for Action {
 
 impl Words for Subdomains {
     const ALL: &'static [(&'static str, Self)] = &[("parent", Self::Parent), ("own", Self::Own)];
+}
+
+impl Words for TlsHttps {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("verified", Self::Verified),
+        ("any-certificate", Self::AnyCertificate),
+        ("off", Self::Off),
+    ];
 }
 
 impl Words for Schema {
