@@ -5,5 +5,7 @@
 
 mod forms;
 mod hostile;
+mod import;
 mod mails;
+mod scenarios;
 mod show;
