@@ -1,6 +1,7 @@
-//! `waxseal reports`: what others report about domains of ours.
+//! `waxseal reports`: what others report about domains of ours, and what we count for reports to
+//! others.
 //!
-//! `show FILE` needs no settings and no store. All other verbs work on the store, beside a daemon or
+//! `inject` hands sessions to the running daemon. `show FILE` needs no settings and no store. All other verbs work on the store, beside a daemon or
 //! without one; only `import` writes.
 
 mod export;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use smtp_types::{DomainName, UnixTime};
 
-use super::{looking, outbox, wiring};
+use super::{inject, looking, outbox, wiring};
 use crate::config;
 use crate::store::{ReceivedKind, ReceivedView, StoreError};
 
@@ -74,7 +75,7 @@ pub(super) fn command() -> Command {
             .help("How many at most.")
     };
     Command::new("reports")
-        .about("Read what others report: TLS reports and DMARC reports")
+        .about("Read what others report, and count sessions for reports to others")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(settings(
@@ -168,6 +169,7 @@ pub(super) fn command() -> Command {
                         .help("csv needs --kind tls or --kind dmarc, for their columns differ."),
                 ),
         )))
+        .subcommand(inject::command())
 }
 
 /// Runs the verb.
@@ -175,6 +177,9 @@ pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
     let Some((verb, matches)) = matches.subcommand() else {
         return Ok(ExitCode::from(super::USAGE));
     };
+    if verb == "inject" {
+        return inject::run(matches);
+    }
     let name = (verb == "show").then(|| matches.get_one::<String>("file")).flatten();
     if let Some(name) = name
         && (name.parse::<i64>().is_err() || Path::new(name).exists())
