@@ -62,7 +62,7 @@ fn main() {
     let file = folder.path().join("waxseal.db");
     let size = std::fs::metadata(&file).unwrap().len();
     let all = written * ROWS;
-    println!("written: {written} reports, {all} rows, {:.1} s of processor time", cpu);
+    println!("written: {written} reports, {all} rows, {cpu:.1} s of processor time");
     println!(
         "  {:.1} µs for each row, {:.0} reports/s",
         cpu * 1e6 / as_f64(all),

@@ -433,7 +433,7 @@ async fn room_for_what_is_kept_aside_is_bounded() {
     }
     intake.forget(NOW).await.unwrap();
     let view = ReceivedView::open(folder.path()).unwrap().unwrap();
-    let octets = |id| view.aside(id).unwrap().unwrap().1;
+    let octets = |id| view.aside_octets(id).unwrap();
     assert_eq!((octets(1).is_some(), octets(2).is_some()), (false, true));
     assert_eq!(view.asides(9).unwrap().len(), 2);
 }

@@ -9,3 +9,4 @@ mod import;
 mod mails;
 mod scenarios;
 mod show;
+mod verbs;

@@ -172,16 +172,14 @@ pub(super) fn show(matches: &ArgMatches, view: &ReceivedView) -> Result<ExitCode
 
 /// The octets of something that was kept aside, as they came.
 fn show_aside(id: i64, view: &ReceivedView) -> Result<ExitCode, Failed> {
-    match view.aside(id)? {
-        Some((_, Some(packed))) => {
-            let mut octets = Vec::new();
-            MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut octets)?;
-            io::stdout().lock().write_all(&octets)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Some((_, None)) => Ok(told(&format!("{id}: its octets are gone, for there is no room"))?),
-        None => Ok(told(&format!("expected a number of reports list --aside, found {id}"))?),
-    }
+    let Some(packed) = view.aside_octets(id)? else {
+        let why = "expected a number of reports list --aside whose octets are still there";
+        return Ok(told(&format!("{why}, found {id}"))?);
+    };
+    let mut octets = Vec::new();
+    MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut octets)?;
+    io::stdout().lock().write_all(&octets)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn rows(details: &ReportDetails) -> Value {

@@ -84,9 +84,10 @@ impl ReceivedView {
         self.read(|db, _| look::asides(db, limit))
     }
 
-    /// One thing that was kept aside, with its octets (gzip) if they are still there.
-    pub fn aside(&self, id: i64) -> Result<Option<(AsideRow, Option<Vec<u8>>)>, StoreError> {
-        self.read(|db, _| look::aside(db, id))
+    /// The octets (gzip) of something that was kept aside; `None` if there is no such thing, or they
+    /// are gone.
+    pub fn aside_octets(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|db, _| look::aside_octets(db, id))
     }
 }
 

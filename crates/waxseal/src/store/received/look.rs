@@ -405,15 +405,16 @@ pub(in super::super) fn asides(db: &Connection, limit: u32) -> rusqlite::Result<
     rows.collect()
 }
 
-/// One thing that was kept aside, with its packed octets if they are still there.
-pub(in super::super) fn aside(
+/// The packed octets of something that was kept aside, if they are still there.
+pub(in super::super) fn aside_octets(
     db: &Connection,
     id: i64,
-) -> rusqlite::Result<Option<(AsideRow, Option<Vec<u8>>)>> {
-    let sql = format!("SELECT {ASIDE}, packed FROM received_aside WHERE id = ?1");
-    db.prepare_cached(&sql)?
-        .query_row(params![id], |row| Ok((read_aside(row)?, row.get(7)?)))
-        .optional()
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    let found: Option<Option<Vec<u8>>> = db
+        .prepare_cached("SELECT packed FROM received_aside WHERE id = ?1")?
+        .query_row(params![id], |row| row.get(0))
+        .optional()?;
+    Ok(found.flatten())
 }
 
 fn read_aside(row: &Row<'_>) -> rusqlite::Result<AsideRow> {
