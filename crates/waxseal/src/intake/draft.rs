@@ -32,6 +32,10 @@ const MAX_POLICY: usize = 4_000;
 /// How many results of DKIM and of SPF a row keeps.
 const MAX_RESULTS: usize = 10;
 
+/// How many octets the texts of the rows of a report may have together. Beyond it rows lose their
+/// texts, and no row is lost; honest reports have a few thousand octets.
+const MAX_TEXTS: usize = 4 * 1024 * 1024;
+
 /// How many quirks a report keeps.
 const MAX_QUIRKS: usize = 50;
 
@@ -147,8 +151,8 @@ impl Rows {
             header_from: self.domain(record.header_from.as_ref()),
             envelope_from: self.domain(record.envelope_from.as_ref()),
             envelope_to: self.domain(record.envelope_to.as_ref()),
-            auth: self.texts.number(&auth),
-            reasons: self.texts.number(&reasons),
+            auth: self.texts.number_within(&auth, MAX_TEXTS),
+            reasons: self.texts.number_within(&reasons, MAX_TEXTS),
         };
         self.line.clear();
         let _ = write!(
@@ -173,13 +177,13 @@ impl Rows {
         self.seal_line();
         let mut text = |text: &Option<Box<str>>| {
             let text = plain(text.as_deref()?);
-            (!text.is_empty()).then(|| self.texts.number(&text))
+            (!text.is_empty()).then(|| self.texts.number_within(&text, MAX_TEXTS))
         };
         let (mx, helo, reason) =
             (text(&failure.mx_hostname), text(&failure.mx_helo), text(&failure.reason));
         self.failures.push(NewFailure {
             policy: u32::try_from(policy).unwrap_or(u32::MAX),
-            result: self.texts.number(&plain(failure.result.as_str())),
+            result: self.texts.number_within(&plain(failure.result.as_str()), MAX_TEXTS),
             sending_ip: failure.sending_ip,
             mx,
             receiving_ip: failure.receiving_ip,
@@ -190,7 +194,7 @@ impl Rows {
     }
 
     fn domain(&mut self, domain: Option<&DomainName>) -> Option<crate::store::TextNumber> {
-        domain.map(|domain| self.texts.number(domain.as_str()))
+        domain.map(|domain| self.texts.number_within(domain.as_str(), MAX_TEXTS))
     }
 
     /// What stands in the line belongs to what the report says.

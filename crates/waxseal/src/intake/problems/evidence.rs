@@ -233,7 +233,7 @@ impl TlsEvidence {
         let is_full = self.failures.len() >= MAX_KINDS;
         let kind = FailureKind {
             result: Arc::clone(&row.result),
-            mx: row.mx.to_ascii_lowercase().into(),
+            mx: row.mx.trim_end_matches('.').to_ascii_lowercase().into(),
             reason: if is_full { "".into() } else { Arc::clone(&row.reason) },
             reporter: Arc::clone(&report.organization),
             policy,

@@ -47,6 +47,7 @@ pub struct TextNumber(u32);
 pub struct Texts {
     numbers: HashMap<Box<str>, TextNumber>,
     texts: Vec<Box<str>>,
+    octets: usize,
 }
 
 impl Texts {
@@ -56,9 +57,16 @@ impl Texts {
             return *number;
         }
         let number = TextNumber(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
+        self.octets = self.octets.saturating_add(text.len());
         self.texts.push(text.into());
         self.numbers.insert(text.into(), number);
         number
+    }
+
+    /// The same, but that of the empty text for a new one if there are `limit` octets already.
+    pub fn number_within(&mut self, text: &str, limit: usize) -> TextNumber {
+        let is_full = self.octets.saturating_add(text.len()) > limit;
+        self.number(if is_full && !self.numbers.contains_key(text) { "" } else { text })
     }
 
     /// All of them, in the order of their numbers.
