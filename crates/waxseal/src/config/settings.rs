@@ -19,6 +19,7 @@ use crate::gate::NotStrict;
 use crate::gate::attachment::rules::Rules;
 use crate::gate::decide::Matrix;
 use crate::gate::milter::{MilterSettings, OnFault};
+use crate::intake::RequireAuthor;
 use crate::keys::{Schedule, SelectorPrefix, Subdomains};
 use crate::listen::ListenAddress;
 use crate::report::TlsHttps;
@@ -57,6 +58,8 @@ pub struct Config {
     pub collect: Collect,
     /// `[reports]`: what is told to the owners of other domains.
     pub reports: Reports,
+    /// `[intake]`: what others report about domains of ours.
+    pub intake: Intake,
     /// `[log]`: what the program says about itself.
     pub log: Log,
 }
@@ -264,6 +267,17 @@ pub struct Reports {
     pub failure_notice: Option<Text>,
 }
 
+/// `[intake]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intake {
+    /// Domains of ours; empty is any.
+    pub domains: Vec<DomainName>,
+    /// What is done with reports whose author is not proved.
+    pub require_author: RequireAuthor,
+    /// How long received reports are kept; 1 day to 10 years.
+    pub retention: Duration,
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -360,6 +374,11 @@ impl Default for Config {
                 schema: Schema::Rfc9990,
                 retention: Duration::from_hours(30 * 24),
                 failure_notice: None,
+            },
+            intake: Intake {
+                domains: vec![],
+                require_author: RequireAuthor::Warn,
+                retention: Duration::from_hours(400 * 24),
             },
             log: Log { level: LogLevel::Info, format: LogFormat::Text },
         }

@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 /// Tables whose rows are worth it by themselves.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 18] = [
     "report_day",
     "report_domain",
     "report_row",
@@ -18,6 +18,12 @@ const TABLES: [&str; 12] = [
     "mail_spam",
     "outbox",
     "outbox_suppressed",
+    "received_text",
+    "received_report",
+    "received_policy",
+    "received_failure",
+    "received_record",
+    "received_aside",
 ];
 
 /// Whether there is anything about reports.

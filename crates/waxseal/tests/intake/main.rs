@@ -5,5 +5,8 @@
 
 mod forms;
 mod hostile;
+mod import;
 mod mails;
+mod scenarios;
 mod show;
+mod verbs;
