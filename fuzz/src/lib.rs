@@ -27,6 +27,7 @@ mod names;
 mod settings;
 mod socketmap;
 mod spf;
+mod tlsrpt_reports;
 mod tlsrpt_texts;
 
 pub use arc::arc_chain;
@@ -42,6 +43,7 @@ pub use names::{domain_name, email_address, next_hop};
 pub use settings::{config, overrides};
 pub use socketmap::{netstring, socketmap_reply};
 pub use spf::{spf_evaluation, spf_explanation, spf_record};
+pub use tlsrpt_reports::{tlsrpt_datagram, tlsrpt_line, tlsrpt_names, tlsrpt_report};
 pub use tlsrpt_texts::tlsrpt_record;
 
 /// A target with its name, which is also that of its corpus.
@@ -56,7 +58,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 32] = [
+pub const TARGETS: [Target; 36] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -67,6 +69,10 @@ pub const TARGETS: [Target; 32] = [
     Target { name: "tlsa_rdata", from: "the DNS", run: tlsa_rdata },
     Target { name: "dane_chain", from: "a mail server and the DNS", run: dane_chain },
     Target { name: "tlsrpt_record", from: "the DNS", run: tlsrpt_record },
+    Target { name: "tlsrpt_datagram", from: "a mail server", run: tlsrpt_datagram },
+    Target { name: "tlsrpt_report", from: "anyone", run: tlsrpt_report },
+    Target { name: "tlsrpt_line", from: "the store", run: tlsrpt_line },
+    Target { name: "tlsrpt_names", from: "anyone who sends mail", run: tlsrpt_names },
     Target { name: "dmarc_report_row", from: "the store", run: dmarc_report_row },
     Target { name: "dmarc_failure_report", from: "anyone", run: dmarc_failure_report },
     Target { name: "spf_record", from: "the DNS", run: spf_record },

@@ -167,3 +167,255 @@ mod s4_3_result_types {
         assert_eq!(ResultType::parse("tlsa-invalid"), ResultType::TlsaInvalid);
     }
 }
+
+/// §4 and §5: reports in both directions.
+mod s4_reports {
+    use super::*;
+    use smtp_types::{EmailAddress, UnixTime};
+    use tlsrpt::{
+        Aggregate, Compression, Day, Event, Failure, Limits, Outcome, Policy, PolicyType, Report,
+        ReportId, ReportMail, Session, Subject, Submitter, Summary, parse_datagram, read_report,
+    };
+
+    /// 2026-11-21 19:30 UTC.
+    const NOW: UnixTime = UnixTime(1_795_289_400);
+
+    fn name(text: &str) -> DomainName {
+        DomainName::parse(text).unwrap()
+    }
+
+    fn submitter() -> Submitter {
+        let contact = EmailAddress::parse("tls@reports.sender.example").unwrap();
+        Submitter { organization: "Sender".into(), contact }
+    }
+
+    fn id() -> ReportId {
+        ReportId::of_day(Day::of(NOW), &name("example.com"), "a", submitter().domain()).unwrap()
+    }
+
+    fn sts() -> Policy {
+        Policy {
+            kind: PolicyType::Sts,
+            domain: Some(name("example.com")),
+            strings: vec!["version: STSv1".into(), "mode: enforce".into()],
+            mx: vec!["*.example.net".into(), "mail.example.com".into()],
+        }
+    }
+
+    fn event(outcome: Outcome, failures: &[Failure]) -> Event {
+        let session = Session { policy: sts(), outcome, failures: failures.to_vec() };
+        Event { domain: name("example.com"), record: None, sessions: vec![session] }
+    }
+
+    fn report(events: &[Event]) -> Report {
+        let mut aggregate = Aggregate::new(Limits::default());
+        events.iter().for_each(|event| aggregate.add(event.clone(), NOW));
+        aggregate.report(Day::of(NOW), &name("example.com"), &submitter(), &id()).unwrap()
+    }
+
+    fn expired() -> Failure {
+        Failure {
+            sending_ip: "192.0.2.1".parse().ok(),
+            mx_hostname: Some("mail.example.com".into()),
+            mx_helo: Some("mail.example.com".into()),
+            receiving_ip: "2001:db8:0:0:0:0:0:1".parse().ok(),
+            additional_information: Some("https://sender.example/why?a=1".into()),
+            reason: Some("certificate_has_expired".into()),
+            ..Failure::of(ResultType::CertificateExpired)
+        }
+    }
+
+    #[test]
+    fn s4_1_a_report_covers_one_utc_day() {
+        let period = report(&[event(Outcome::Success, &[])]).period;
+        assert_eq!(period.to_string(), "2026-11-21T00:00:00Z to 2026-11-21T23:59:59Z");
+    }
+
+    #[test]
+    fn s4_2_successes_and_failures_are_counted_in_sessions() {
+        let dnssec = Failure::of(ResultType::DnssecInvalid);
+        let report = report(&[
+            event(Outcome::Success, &[]),
+            event(Outcome::Success, &[expired()]), // recovered: not a failure
+            event(Outcome::Failure, &[expired(), dnssec, expired()]),
+        ]);
+        assert_eq!(report.totals(), Summary { successes: 2, failures: 1 });
+        let sessions: Vec<_> =
+            report.policies[0].details.iter().map(|detail| detail.sessions).collect();
+        assert_eq!(sessions, [1, 1]);
+    }
+
+    #[test]
+    fn s4_3_3_a_failure_without_a_reason_is_a_general_one() {
+        let details = report(&[event(Outcome::Failure, &[])]).policies[0].details.clone();
+        assert_eq!(details[0].failure, Failure::of(ResultType::ValidationFailure));
+        let unknown = "{\"d\":\"a.test\",\"policies\":[{\"policy-type\":9,\"f\":1,\
+                       \"failure-details\":[{\"c\":999}]}]}";
+        let event = parse_datagram(unknown.as_bytes()).unwrap().event;
+        assert_eq!(event.sessions[0].failures[0].result, ResultType::ValidationFailure);
+    }
+
+    #[test]
+    fn s4_4_the_report_is_the_json_of_the_schema() {
+        let json = report(&[event(Outcome::Success, &[]), event(Outcome::Failure, &[expired()])])
+            .to_json();
+        let expected = concat!(
+            "{\"organization-name\":\"Sender\",",
+            "\"date-range\":{\"start-datetime\":\"2026-11-21T00:00:00Z\",",
+            "\"end-datetime\":\"2026-11-21T23:59:59Z\"},",
+            "\"contact-info\":\"tls@reports.sender.example\",",
+            "\"report-id\":\"20261121.example.com.a@reports.sender.example\",",
+            "\"policies\":[{\"policy\":{\"policy-type\":\"sts\",",
+            "\"policy-string\":[\"version: STSv1\",\"mode: enforce\"],",
+            "\"policy-domain\":\"example.com\",",
+            "\"mx-host\":[\"*.example.net\",\"mail.example.com\"]},",
+            "\"summary\":{\"total-successful-session-count\":1,",
+            "\"total-failure-session-count\":1},",
+            "\"failure-details\":[{\"result-type\":\"certificate-expired\",",
+            "\"sending-mta-ip\":\"192.0.2.1\",",
+            "\"receiving-mx-hostname\":\"mail.example.com\",",
+            "\"receiving-mx-helo\":\"mail.example.com\",",
+            "\"receiving-ip\":\"2001:db8::1\",",
+            "\"failed-session-count\":1,",
+            "\"additional-information\":\"https://sender.example/why?a=1\",",
+            "\"failure-reason-code\":\"certificate_has_expired\"}]}]}",
+        );
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn s4_4_what_is_optional_is_left_out() {
+        let json = report(&[event(Outcome::Success, &[])]).to_json();
+        assert!(!json.contains("failure-details") && !json.contains("null"), "{json}");
+        let json = report(&[event(Outcome::Failure, &[])]).to_json();
+        assert!(!json.contains("sending-mta-ip") && !json.contains("helo"), "{json}");
+    }
+
+    #[test]
+    fn s4_4_the_policy_domain_is_never_missing() {
+        let none = "{\"d\":\"example.com\",\"policies\":[{\"policy-type\":9,\"f\":0}]}";
+        let report = report(&[parse_datagram(none.as_bytes()).unwrap().event]);
+        assert_eq!(report.policies[0].policy, Policy::none_of(name("example.com")));
+    }
+
+    /// The set of TLSA records is the policy, not the order in which the DNS gave it.
+    #[test]
+    fn s4_4_the_same_tlsa_records_are_one_policy() {
+        let event = |records: &str| {
+            let text = format!(
+                "{{\"d\":\"example.com\",\"policies\":[{{\"policy-type\":1,\
+                 \"policy-domain\":\"mx.example.com\",\"policy-string\":[{records}],\"f\":0}}]}}"
+            );
+            parse_datagram(text.as_bytes()).unwrap().event
+        };
+        let report = report(&[
+            event("\"3 1 1 AA\",\"2 1 1 BB\""),
+            event("\"2 1 1 bb\",\"3 1 1 aa\",\"3 1 1 AA\""),
+        ]);
+        assert_eq!(report.policies.len(), 1);
+        assert_eq!(report.policies[0].policy.strings, ["2 1 1 BB".into(), "3 1 1 AA".into()]);
+    }
+
+    #[test]
+    fn s4_4_receiving_mx_helo_is_the_name_and_not_the_reply() {
+        let event = |reply: &str| {
+            let text = format!(
+                "{{\"d\":\"example.com\",\"policies\":[{{\"policy-type\":9,\"f\":1,\
+                 \"failure-details\":[{{\"c\":203,\"h\":\"{reply}\"}}]}}]}}"
+            );
+            parse_datagram(text.as_bytes()).unwrap().event
+        };
+        let report = report(&[
+            event("250-mx.example.com at your service, [192.0.2.1]\\r\\n250-SIZE 1\\r\\n250 HELP"),
+            event("250-mx.example.com at your service, [192.0.2.99]\\r\\n250 HELP"),
+        ]);
+        let details = &report.policies[0].details;
+        assert_eq!((details.len(), details[0].sessions), (1, 2));
+        assert_eq!(details[0].failure.mx_helo.as_deref(), Some("mx.example.com"));
+    }
+
+    /// §4.4 calls `mx-host` a string, its example has one; erratum 6241 makes it a list. We write
+    /// lists and read both.
+    #[test]
+    fn s4_4_mx_host_is_written_as_a_list_and_read_in_both_forms() {
+        let json = report(&[event(Outcome::Success, &[])]).to_json();
+        let list = "[\"*.example.net\",\"mail.example.com\"]";
+        assert!(json.contains(list));
+        let read = read_report(json.replace(list, "\"mail.example.com\"").as_bytes()).unwrap();
+        assert_eq!(read.report.policies[0].policy.mx, ["mail.example.com".into()]);
+        assert_eq!(read.quirks.len(), 1);
+    }
+
+    #[test]
+    fn s4_reports_are_i_json() {
+        let failure = Failure {
+            reason: Some("a\u{0}\u{ffff}\"\\\u{e4}".into()),
+            ..Failure::of(ResultType::ValidationFailure)
+        };
+        let mut report = report(&[event(Outcome::Failure, &[failure])]);
+        report.policies[0].summary.successes = u64::MAX;
+        let json = report.to_json();
+        assert!(json.contains("\"a\\u0000\u{fffd}\\\"\\\\\u{e4}\""), "{json}");
+        assert!(json.contains(":9007199254740991,"), "{json}");
+    }
+
+    fn mail<R>(then: impl FnOnce(&ReportMail<'_>) -> R) -> R {
+        let (domain, submitter, id) = (name("example.com"), submitter(), id());
+        then(&ReportMail {
+            domain: &domain,
+            submitter: &submitter,
+            period: Day::of(NOW).range(),
+            id: &id,
+            compression: Compression::Gzip,
+        })
+    }
+
+    #[test]
+    fn s5_1_the_file_name_tells_submitter_domain_and_period() {
+        let prefix = "reports.sender.example!example.com!1795219200!1795305599";
+        mail(|mail| {
+            assert_eq!(mail.file_name("").to_string(), format!("{prefix}.json.gz"));
+            assert_eq!(mail.file_name("a-1!").to_string(), format!("{prefix}!a1.json.gz"));
+        });
+    }
+
+    #[test]
+    fn s5_3_subject_and_fields_tell_domain_submitter_and_id() {
+        mail(|mail| {
+            let fields = mail.fields().map(|field| field.to_string());
+            assert_eq!(
+                fields,
+                [
+                    "Subject: Report Domain: example.com Submitter: reports.sender.example \
+                     Report-ID: <20261121.example.com.a@reports.sender.example>",
+                    "TLS-Report-Domain: example.com",
+                    "TLS-Report-Submitter: reports.sender.example",
+                    "TLS-Required: No",
+                    "Auto-Submitted: auto-generated",
+                ]
+            );
+            assert_eq!(Subject::parse(&fields[0]["Subject: ".len()..]), Some(mail.subject()));
+        });
+    }
+
+    #[test]
+    fn s5_3_the_id_in_the_subject_is_that_of_the_report() {
+        let report = report(&[event(Outcome::Success, &[])]);
+        mail(|mail| assert_eq!(mail.subject().report_id, report.id));
+    }
+
+    #[test]
+    fn s5_3_and_s5_4_media_types() {
+        assert_eq!(Compression::Gzip.media_type(), "application/tlsrpt+gzip");
+        assert_eq!(Compression::None.media_type(), "application/tlsrpt+json");
+        assert!(tlsrpt::is_report_content_type(tlsrpt::REPORT_CONTENT_TYPE));
+    }
+
+    /// The text for people says what it is for, and has no line that must be folded.
+    #[test]
+    fn s8_the_text_states_the_purpose() {
+        let text = mail(|mail| mail.text(Summary { successes: 12, failures: 3 }));
+        assert!(text.contains("It serves one purpose"), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 78), "{text}");
+    }
+}
