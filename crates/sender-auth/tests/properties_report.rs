@@ -25,6 +25,123 @@ fn one_of<T: Copy + std::fmt::Debug>(all: &'static [T]) -> impl Strategy<Value =
     (0..all.len()).prop_map(|index| all[index])
 }
 
+/// Names of elements, most of which a report has.
+const NAMES: [&str; 16] = [
+    "feedback",
+    "record",
+    "row",
+    "count",
+    "source_ip",
+    "policy_evaluated",
+    "disposition",
+    "dkim",
+    "spf",
+    "auth_results",
+    "result",
+    "reason",
+    "type",
+    "xs:schema",
+    "Record",
+    "other",
+];
+
+/// Tells the reader what is in an element.
+fn feed(
+    reader: &mut AggregateReader,
+    element: &report_xml::Element,
+    records: &mut Vec<ReceivedRecord>,
+) {
+    reader.open(&element.name).unwrap();
+    reader.text(&element.text);
+    for child in &element.children {
+        feed(reader, child, records);
+    }
+    records.extend(reader.close(&element.name));
+}
+
+/// The row without what a reader takes as something else: white space at the ends of names, and
+/// remarks that are not plain ASCII.
+fn readable(mut row: Row) -> Row {
+    let plain = |remark: &mut Option<Remark>| {
+        remark.take_if(|remark| !remark.as_str().is_ascii());
+    };
+    let bad = |name: &DnsName| DnsName::parse(name.as_str().trim()).as_ref() != Ok(name);
+    let signatures = row
+        .auth_results
+        .dkim
+        .as_slice()
+        .iter()
+        .cloned()
+        .filter_map(|mut auth| {
+            plain(&mut auth.human_result);
+            (!bad(&auth.domain) && !bad(&auth.selector))
+                .then_some(Signature { auth, alignment: SignatureAlignment::None })
+        })
+        .collect::<Vec<_>>();
+    row.auth_results.dkim = Signatures::new(signatures);
+    row.auth_results.spf.take_if(|auth| bad(&auth.domain));
+    if let Some(auth) = &mut row.auth_results.spf {
+        plain(&mut auth.human_result);
+    }
+    row.evaluated.reasons =
+        Reasons::new(row.evaluated.reasons.iter().cloned().map(|mut reason| {
+            plain(&mut reason.comment);
+            reason
+        }));
+    row
+}
+
+/// What a reader must make of a record.
+fn as_received(record: &Record) -> ReceivedRecord {
+    let row = &record.row;
+    let told = |name: &DnsName| Some(DnsName::parse(&name.as_str().replace('@', "?")).unwrap());
+    ReceivedRecord {
+        source_ip: Some(row.source_ip()),
+        count: record.count,
+        disposition: Some(row.evaluated.disposition),
+        dkim: Some(row.evaluated.dkim),
+        spf: Some(row.evaluated.spf),
+        reasons: row
+            .evaluated
+            .reasons
+            .iter()
+            .map(|reason| ReceivedReason {
+                kind: GivenReason::parse(reason.kind.as_str()).unwrap(),
+                comment: reason.comment.clone(),
+            })
+            .collect(),
+        header_from: Some(row.identifiers.header_from.clone()),
+        envelope_from: row.identifiers.envelope_from.clone(),
+        envelope_to: match &row.identifiers.envelope_to {
+            EnvelopeTo::Withheld => None,
+            EnvelopeTo::Domain(domain) => Some(domain.clone()),
+        },
+        dkim_results: row
+            .auth_results
+            .dkim
+            .as_slice()
+            .iter()
+            .map(|auth| ReceivedDkim {
+                domain: told(&auth.domain),
+                selector: told(&auth.selector),
+                result: Some(auth.result),
+                human_result: auth.human_result.clone(),
+            })
+            .collect(),
+        spf_results: row
+            .auth_results
+            .spf
+            .iter()
+            .map(|auth| ReceivedSpf {
+                domain: told(&auth.domain),
+                scope: Some(SpfScope::MailFrom),
+                result: Some(auth.result),
+                human_result: auth.human_result.clone(),
+            })
+            .collect(),
+    }
+}
+
 /// Few different values, so that rows meet.
 fn domain() -> impl Strategy<Value = DomainName> {
     prop_oneof![
@@ -229,6 +346,68 @@ proptest! {
             prop_assert_eq!(org_name, Some(report.metadata.org_name.as_str()));
             prop_assert_eq!(write_xml(&report, schema), xml);
         }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_equal_and_without_quirks(
+        rows in prop::collection::vec(row(), 1..6),
+        policy in policy(),
+    ) {
+        let mut seen = Accumulation::new(Limits::default());
+        for row in rows {
+            let seen_policy = PolicySeen { at: UnixTime(1), policy: policy.clone() };
+            seen.add(Day::since_epoch(0), seen_policy, readable(row), Tally { messages: 2, triggers: 1 });
+        }
+        let report = seen.groups().next().unwrap().to_report(metadata(None));
+        let feedback = read(&write_xml(&report, Schema::Rfc9990)).unwrap();
+        let mut reader = AggregateReader::new(ReadLimits::default(), UnixTime(1_800_000_000));
+        reader.namespace(feedback.namespace.as_deref().unwrap());
+        let mut records = Vec::new();
+        feed(&mut reader, &feedback, &mut records);
+        let found = reader.finish().unwrap();
+        prop_assert_eq!(found.quirks.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+        prop_assert_eq!(&records, &report.records.iter().map(as_received).collect::<Vec<_>>());
+        prop_assert_eq!(found.totals.messages, report.messages());
+        prop_assert_eq!(found.totals.records, report.records.len() as u64);
+        prop_assert_eq!(found.namespace, Namespace::Dmarc2);
+        prop_assert_eq!(found.metadata.org_name.as_ref(), Some(&report.metadata.org_name));
+        prop_assert_eq!(found.metadata.email.as_ref(), Some(&report.metadata.email));
+        let id = found.metadata.report_id.as_ref().map(Text::as_str);
+        prop_assert_eq!(id, Some(report.metadata.report_id.as_str()));
+        prop_assert_eq!(found.metadata.begin, Some(report.day.begin()));
+        prop_assert_eq!(found.metadata.end, Some(report.day.end()));
+        let PolicyPublished { domain, p, sp, np, adkim, aspf, discovery, fo, testing } = report.policy;
+        prop_assert_eq!(found.policy, ReceivedPolicy {
+            domain: Some(domain), p: Some(p), sp, np, adkim: Some(adkim), aspf: Some(aspf),
+            discovery: Some(discovery), fo, testing: Some(testing), pct: None,
+        });
+    }
+
+    #[test]
+    fn any_elements_are_read_within_bounds(
+        steps in prop::collection::vec((0_usize..3, 0_usize..NAMES.len(), "\\PC{0,8}"), 0..200),
+    ) {
+        let limits = ReadLimits { depth: 8, text: 16, records: 4, results: 2 };
+        let mut reader = AggregateReader::new(limits, UnixTime(0));
+        let mut records = Vec::new();
+        for (step, name, text) in steps {
+            match step {
+                0 => if reader.open(NAMES[name]).is_err() { return Ok(()) },
+                1 => reader.text(&text),
+                _ => records.extend(reader.close(NAMES[name])),
+            }
+        }
+        records.extend(reader.cut_off());
+        prop_assert!(records.len() <= 4);
+        prop_assert!(records.iter().all(|record| record.dkim_results.len() <= 2));
+        let Ok(report) = reader.finish() else { return Ok(()) };
+        prop_assert_eq!(report.totals.records, records.len() as u64);
+        let sum = records.iter().fold(0_u64, |sum, record| sum.saturating_add(record.count));
+        prop_assert_eq!(report.totals.messages, sum);
+        let Totals { messages, none, pass, quarantine, reject, unknown, .. } = report.totals;
+        let parts = [none, pass, quarantine, reject, unknown];
+        prop_assert_eq!(parts.iter().fold(0_u64, |sum, part| sum.saturating_add(*part)), messages);
+        prop_assert!(report.quirks.iter().all(|quirk| quirk.found.chars().count() <= 82));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | [`answer`] | socketmap, Exim's line, the decision API | why a decision fell |
 //! | [`gate`] | the role: verifies and judges incoming mail, signs outgoing mail | who looks things up |
 //! | [`report`] | the role: tells the owners of domains what mail came in their name | why a verdict fell |
+//! | [`intake`] | reads what others report: mails, packed files, XML | what is kept of it |
 //! | [`explain`] | an evaluation as a document, and as text for people | how it is judged |
 //! | [`postfix`] | the Postfix on this machine, and the lines it needs | anything about domains |
 //! | [`keys`] | DKIM keys: made, announced, used, retired | who has sent a message |
@@ -29,6 +30,7 @@ pub mod config;
 pub mod crypto;
 pub mod explain;
 pub mod gate;
+pub mod intake;
 pub mod keys;
 pub mod listen;
 pub mod metrics;

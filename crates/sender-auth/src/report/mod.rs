@@ -46,7 +46,9 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! What is not here: reading reports of others; the look-up of where a report goes and whether it
+//! The other way round, [`received`] reads what others report about a domain of ours.
+//!
+//! What is not here: XML as a language, which a reader has to be told; the look-up of where a report goes and whether it
 //! may go there (RFC 9990 §4); sending, retrying and storing; the clock.
 
 pub mod accumulate;
@@ -59,6 +61,7 @@ pub mod guard;
 pub mod incidents;
 mod line;
 pub mod mail;
+pub mod received;
 pub mod redact;
 mod report_id;
 mod text;
@@ -80,6 +83,11 @@ pub use guard::{Trigger, Untold, Unwanted};
 pub use incidents::{Admission, Budget, Incident, Incidents};
 pub use line::LineError;
 pub use mail::{AggregateMail, DEFAULT_MAIL_OCTETS, Letter, MailTooLarge, file_name, subject};
+pub use received::{
+    AggregateReader, AuthFailure, FailureReadError, GivenReason, Namespace, Quirk, QuirkKind,
+    Quirks, ReadError, ReadLimits, ReceivedDkim, ReceivedFailure, ReceivedMetadata, ReceivedPolicy,
+    ReceivedReason, ReceivedRecord, ReceivedReport, ReceivedSpf, SpfScope, Totals, read_failure,
+};
 pub use redact::{KeyTooShort, RedactionKey};
 pub use report_id::{ReportId, ReportIdError};
 pub use text::{Remark, Text, TextError};

@@ -39,6 +39,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words! {
     /// What a domain asks for (RFC 9990 §3.1.1.5; the tags `p`, `sp`, `np` of RFC 9989 §4.7).
     Policy {

@@ -16,6 +16,7 @@ mod looking;
 mod man;
 mod message_file;
 mod outbox;
+mod reports;
 mod serve;
 mod signing;
 mod spf;
@@ -53,6 +54,7 @@ pub fn command() -> Command {
         .subcommand(signing::seal_command())
         .subcommand(dkim::command())
         .subcommand(outbox::command())
+        .subcommand(reports::command())
         .subcommand(config::command())
         .subcommand(man::command())
 }
@@ -85,6 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("seal", matches)) => signing::run_seal(matches),
         Some(("dkim", matches)) => dkim::run(matches),
         Some(("outbox", matches)) => outbox::run(matches),
+        Some(("reports", matches)) => reports::run(matches),
         Some(("config", matches)) => config::run(matches),
         Some(("man", matches)) => man::run(matches),
         _ => Ok(ExitCode::from(USAGE)),
