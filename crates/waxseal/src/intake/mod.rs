@@ -23,8 +23,10 @@
 //! What is not here: where mails come from, whether the reporter is who he says he is, and what is
 //! kept of a report.
 
+mod accept;
 mod bounded;
 mod detect;
+mod draft;
 mod encoding;
 mod fault;
 mod mime;
@@ -36,6 +38,10 @@ use sender_auth::report::{ReadLimits, ReceivedFailure, ReceivedRecord, ReceivedR
 use smtp_types::UnixTime;
 use tlsrpt::{FailureDetail, ReadReport};
 
+pub(crate) use accept::read_in;
+pub use accept::{
+    Accepted, Arrival, Authenticity, Grade, Intake, IntakeSettings, RequireAuthor, Way,
+};
 pub use fault::Fault;
 
 /// How much is taken in of one mail or file. What exceeds a limit is a [`Fault`].

@@ -19,6 +19,8 @@ mod outbox;
 mod policies;
 mod private;
 mod reader;
+mod received;
+mod received_store;
 mod report_store;
 mod reports;
 mod salvage;
@@ -33,6 +35,11 @@ use smtp_types::UnixTime;
 pub use open::{OpenNote, Store};
 pub use outbox::{Claimed, EndState, LetterRow, NewLetter, OutboxSize, Settlement, Suppression};
 pub use policies::StoredPolicy;
+pub use received::{
+    Aligned, AsideRow, Counted, DaySum, FailureRow, NewAside, NewFailure, NewPolicy, NewReceived,
+    NewRecord, PolicyRow, ReceivedImport, ReceivedKind, ReceivedTotals, ReceivedView, RecordRow,
+    ReportDetails, ReportRow, Selection, Taken, TakenIn, TakenOutcome, TextNumber, Texts,
+};
 pub use reports::{Added, CountedRow, DayCounts, DomainBounds, OpenDay, RowSum};
 pub use view::ReportView;
 
@@ -66,6 +73,11 @@ pub enum StoreError {
         /// The newest number that this release knows.
         known: i64,
     },
+    /// Another process has put another file into the place of ours.
+    Exchanged {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite says no: disk full, file damaged, no permission.
     Sqlite {
         /// The file.
@@ -93,6 +105,11 @@ impl fmt::Display for StoreError {
             Self::Newer { path, found, known } => write!(
                 f,
                 "{}: written by a newer release: expected schema {known} or older, found {found}",
+                path.display()
+            ),
+            Self::Exchanged { path } => write!(
+                f,
+                "{}: another waxseal has put a new file into its place; try again",
                 path.display()
             ),
             Self::Sqlite { path, error } => write!(f, "{}: {error}", path.display()),

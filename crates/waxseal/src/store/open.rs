@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use smtp_types::{DomainName, UnixTime};
 
 use super::private::create_private;
@@ -13,9 +13,10 @@ use super::writer::Writer;
 use super::{COPY, FILE, StoreError, StoredPolicy, policies, salvage};
 
 /// Numbered SQL files, applied in order, forward only.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_policies.sql"),
     include_str!("migrations/0002_dmarc_reports.sql"),
+    include_str!("migrations/0004_received_reports.sql"),
 ];
 
 /// The store, open. Cloning is not needed: share it.
@@ -221,12 +222,33 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
     for (number, sql) in (1_i64..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
-        let transaction = db.transaction().map_err(&failed)?;
-        transaction.execute_batch(sql).map_err(&failed)?;
-        transaction.pragma_update(None, "user_version", number).map_err(&failed)?;
+        let transaction =
+            db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        // Another process may have done it while we waited.
+        let reached: i64 = transaction
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(&failed)?;
+        if reached < number {
+            transaction.execute_batch(sql).map_err(&failed)?;
+            transaction.pragma_update(None, "user_version", number).map_err(&failed)?;
+        }
         transaction.commit().map_err(&failed)?;
     }
     Ok(())
+}
+
+/// A connection that writes beside a daemon, or without one. If no daemon runs, the store is opened
+/// as a daemon would, so that it is made or mended, and let go of at once: an import must not keep
+/// a daemon from starting.
+pub(super) fn beside(folder: &Path) -> Result<Connection, StoreError> {
+    match Store::open(folder) {
+        Ok(_) | Err(StoreError::InUse { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let path = folder.join(FILE);
+    let mut db = connect(&path)?;
+    migrate(&mut db, &path)?;
+    Ok(db)
 }
 
 /// Whether the file is not what it should be. `Unknown` is "SQL logic error": sound SQLite, and not

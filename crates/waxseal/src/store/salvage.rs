@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 /// Tables whose rows are worth it by themselves.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 13] = [
     "report_day",
     "report_domain",
     "report_row",
@@ -13,6 +13,12 @@ const TABLES: [&str; 7] = [
     "report_secret",
     "outbox",
     "outbox_suppressed",
+    "received_text",
+    "received_report",
+    "received_policy",
+    "received_failure",
+    "received_record",
+    "received_aside",
 ];
 
 /// Whether there is anything about reports.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use smtp_types::{DomainName, UnixTime};
 use tokio::sync::oneshot;
 
@@ -160,7 +160,9 @@ fn transaction<T>(
     db: &Connection,
     body: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    let transaction = db.unchecked_transaction()?;
+    // Said at once that it writes, so that it waits for another process that does (an import of
+    // reports) and does not fail halfway.
+    let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     let value = body(&transaction)?;
     transaction.commit()?;
     Ok(value)
