@@ -38,11 +38,26 @@ pub enum Role {
     Line,
     /// Messages on their way in and out.
     Milter,
+    /// Reports of others, from our mail server.
+    Lmtp,
+    /// Reports of others, from any mail server.
+    Smtp,
+    /// Reports of others, from a web server.
+    Https,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Socketmap, Self::Http, Self::Api, Self::Line, Self::Milter];
+    pub const ALL: [Self; 8] = [
+        Self::Socketmap,
+        Self::Http,
+        Self::Api,
+        Self::Line,
+        Self::Milter,
+        Self::Lmtp,
+        Self::Smtp,
+        Self::Https,
+    ];
 
     /// The name of a descriptor of this role in a systemd unit (`FileDescriptorName=`).
     #[must_use]
@@ -53,6 +68,9 @@ impl Role {
             Self::Api => "api",
             Self::Line => "line",
             Self::Milter => "milter",
+            Self::Lmtp => "lmtp",
+            Self::Smtp => "smtp",
+            Self::Https => "https",
         }
     }
 
@@ -65,6 +83,9 @@ impl Role {
             Self::Api => "http.api",
             Self::Line => "line.listen",
             Self::Milter => "gate.listen",
+            Self::Lmtp => "intake.lmtp",
+            Self::Smtp => "intake.smtp",
+            Self::Https => "intake.https",
         }
     }
 
@@ -77,6 +98,9 @@ impl Role {
             Self::Api => &config.http.api,
             Self::Line => &config.line.listen,
             Self::Milter => &config.gate.listen,
+            Self::Lmtp => &config.intake.lmtp,
+            Self::Smtp => &config.intake.smtp,
+            Self::Https => &config.intake.https,
         }
     }
 }
@@ -98,6 +122,7 @@ pub fn open(
             Role::Socketmap | Role::Line => config.socketmap.unix_mode,
             Role::Http | Role::Api => OPERATOR_MODE,
             Role::Milter => config.gate.unix_mode,
+            Role::Lmtp | Role::Smtp | Role::Https => config.intake.unix_mode,
         };
         for address in role.addresses(config) {
             match bind(address, mode) {

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::answer::{SocketmapCounters, SocketmapSettings, api, http, line, socketmap};
 use crate::config::Config;
 use crate::listen::{Listener, Role};
-use crate::metrics::{Metrics, Watched};
+use crate::metrics::{Metrics, Watched, WatchedIntake};
 use crate::sender::Sender;
 
 /// The sign of life of the answering thread: a number that grows as long as the thread goes
@@ -41,6 +41,8 @@ pub(super) struct Answering {
     pub(super) sender: Arc<Sender>,
     /// The gate, if there is one.
     pub(super) gate: Option<Watched>,
+    /// The intake, if there is one.
+    pub(super) intake: Option<WatchedIntake>,
     pub(super) socketmap: Arc<SocketmapCounters>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) stopped: watch::Receiver<bool>,
@@ -49,12 +51,12 @@ pub(super) struct Answering {
 impl Answering {
     /// Answers on all listeners until stopped.
     pub(super) async fn run(self, listeners: Vec<(Role, Listener)>) {
-        let Self { config, sender, gate, socketmap: counters, pulse, stopped } = self;
+        let Self { config, sender, gate, intake, socketmap: counters, pulse, stopped } = self;
         let pulse = tokio::spawn(pulse.beat());
         let answers = Arc::new(Arc::clone(&sender));
         let recent = gate.as_ref().map(|gate| Arc::clone(&gate.recent));
         let (watched, socketmap) = (Arc::clone(&sender), Arc::clone(&counters));
-        let metrics = Arc::new(Metrics { sender: watched, gate, socketmap });
+        let metrics = Arc::new(Metrics { sender: watched, gate, socketmap, intake });
         let mut servers = JoinSet::new();
         let mut maps = Vec::new();
         for (role, listener) in listeners {
@@ -77,7 +79,7 @@ impl Answering {
                     ));
                 }
                 // Served where there is time to look things up, by `serve`.
-                Role::Milter => {}
+                Role::Milter | Role::Lmtp | Role::Smtp | Role::Https => {}
                 Role::Line => {
                     let settings = line::LineSettings::default();
                     servers.spawn(line::serve(listener, Arc::clone(&answers), settings, stopped));

@@ -58,6 +58,9 @@ const fn purpose(role: Role) -> &'static str {
         Role::Api => "decisions",
         Role::Line => "exim",
         Role::Milter => "milter",
+        Role::Lmtp => "lmtp",
+        Role::Smtp => "smtp",
+        Role::Https => "posts",
     }
 }
 

@@ -127,6 +127,11 @@ impl Gating {
         }
     }
 
+    /// Who reports to others, if anybody does.
+    pub(super) fn reporter(&self) -> Option<Arc<Reporter>> {
+        self.reporter.clone()
+    }
+
     /// How to read again what the operator may have changed.
     pub(super) fn rereading(&self) -> Rereading {
         Rereading { gate: Arc::clone(&self.gate), signers: Arc::clone(&self.signers) }

@@ -20,6 +20,7 @@ mod reports;
 mod serve;
 mod signing;
 mod spf;
+mod taking_in;
 mod verify;
 mod wiring;
 

@@ -53,12 +53,14 @@ pub(super) fn command() -> Command {
                 .arg(super::explain::at_arg())
                 .arg(super::json_arg()),
         )
+        .subcommand(super::taking_in::address_command())
 }
 
 /// Runs the verb.
 pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
     match matches.subcommand() {
         Some(("show", matches)) => show(matches),
+        Some(("address", matches)) => super::taking_in::address(matches),
         _ => Ok(ExitCode::from(super::USAGE)),
     }
 }

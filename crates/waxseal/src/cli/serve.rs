@@ -18,10 +18,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::answering::{Answering, Pulse};
 use super::gating::{Gating, Memory, Rereading};
+use super::taking_in::TakingIn;
 use super::{banner, wiring};
 use crate::answer::SocketmapCounters;
 use crate::config::{self, Config, LogFormat, LogLevel};
-use crate::listen::{self, Listener, Role};
+use crate::listen::{self, ListenAddress, Listener, Role};
 use crate::observe::Validation;
 use crate::sender::{Clock, OverrideFile, Sender};
 use crate::store::{OpenNote, Store};
@@ -105,6 +106,7 @@ struct Daemon {
     listeners: Vec<(Role, Listener)>,
     sender: Arc<Sender>,
     gating: Option<Gating>,
+    taking_in: Option<TakingIn>,
     socketmap: Arc<SocketmapCounters>,
 }
 
@@ -155,22 +157,44 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         false => None,
     };
     let clock = at.map_or(Clock::System, Clock::Fixed);
+    let addresses = addresses_of(&listeners);
+    let has_way_in =
+        config.intake.imap.is_some() || addresses.iter().any(|(role, _)| is_of_intake(*role));
+    let taking_in = match (has_way_in, &store) {
+        (false, _) => None,
+        (true, None) => {
+            return Err(vec!["intake: expected a state folder, for reports are stored".into()]);
+        }
+        (true, Some(store)) => {
+            let reporter = gating.as_ref().and_then(Gating::reporter);
+            let store = Arc::clone(store);
+            Some(TakingIn::new(config, clock, &observer, store, reporter, &addresses)?)
+        }
+    };
     let settings = wiring::sender_settings(config);
     let sender =
         Sender::new(settings, clock, observer, store, overrides, looking_up.handle().clone());
     let config = config.clone();
     let socketmap = Arc::default();
-    Ok(Daemon { config, looking_up, answering, listeners, sender, gating, socketmap })
+    Ok(Daemon { config, looking_up, answering, listeners, sender, gating, taking_in, socketmap })
+}
+
+fn addresses_of(listeners: &[(Role, Listener)]) -> Vec<(Role, ListenAddress)> {
+    let address =
+        |(role, listener): &(Role, Listener)| Some((*role, listener.local_address().ok()?));
+    listeners.iter().filter_map(address).collect()
+}
+
+const fn is_of_intake(role: Role) -> bool {
+    matches!(role, Role::Lmtp | Role::Smtp | Role::Https)
 }
 
 impl Daemon {
     /// Runs until a signal ends it.
     fn run(self, quiet: bool) -> io::Result<ExitCode> {
-        let Self { config, looking_up, answering, listeners, sender, gating, socketmap } = self;
-        let addresses: Vec<_> = listeners
-            .iter()
-            .filter_map(|(role, listener)| Some((*role, listener.local_address().ok()?)))
-            .collect();
+        let Self { config, looking_up, answering, listeners, sender, gating, taking_in, socketmap } =
+            self;
+        let addresses = addresses_of(&listeners);
         let resolver = Arc::clone(&sender.observer().resolver);
         let mut signals = looking_up.block_on(async { Signals::new() })?;
         // A silent resolver makes this take some seconds, in which somebody may want to stop us.
@@ -189,6 +213,10 @@ impl Daemon {
         let (milters, listeners): (Vec<_>, Vec<_>) =
             listeners.into_iter().partition(|(role, _)| *role == Role::Milter);
         let milters = milters.into_iter().map(|(_, listener)| listener).collect();
+        let (ways_in, listeners): (Vec<_>, Vec<_>) =
+            listeners.into_iter().partition(|(role, _)| is_of_intake(*role));
+        let intake = taking_in.as_ref().map(TakingIn::watched);
+        let taking_in = taking_in.map(|one| looking_up.spawn(one.run(ways_in, stopped.clone())));
         let watched = gating.as_ref().map(Gating::watched);
         let rereading = gating.as_ref().map(Gating::rereading);
         let gate = gating.map(|gating| looking_up.spawn(gating.run(milters, stopped.clone())));
@@ -196,6 +224,7 @@ impl Daemon {
             config: config.clone(),
             sender: Arc::clone(&sender),
             gate: watched,
+            intake,
             socketmap,
             pulse: Arc::clone(&pulse),
             stopped,
@@ -228,6 +257,9 @@ impl Daemon {
                 let _ = answering_ended.await;
                 if let Some(gate) = gate {
                     let _ = gate.await;
+                }
+                if let Some(taking_in) = taking_in {
+                    let _ = taking_in.await;
                 }
             };
             let _ = tokio::time::timeout(FINISH_TIMEOUT, finished).await;

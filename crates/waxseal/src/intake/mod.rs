@@ -24,12 +24,20 @@
 //! kept of a report.
 
 mod accept;
+pub mod authenticity;
+mod bounce;
 mod bounded;
+pub mod counters;
+pub mod desk;
 mod detect;
 mod draft;
 mod encoding;
 mod fault;
+pub mod https;
+pub mod imap;
 mod mime;
+mod quota;
+pub mod smtp;
 mod transfer;
 mod unpack;
 mod xml;

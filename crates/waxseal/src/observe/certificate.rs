@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use rustls::{
     SignatureScheme,
 };
 use smtp_types::CertificateFault;
+use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::https::{Authorities, FetchSettings};
@@ -47,6 +48,24 @@ pub(super) fn client_config(settings: &FetchSettings) -> Result<ClientConfig, Fe
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::disabled();
     Ok(config)
+}
+
+/// TLS 1.2 or 1.3 to a server that the operator names, judged by WebPKI: by the certificates in `ca`,
+/// or those that the system trusts.
+///
+/// # Errors
+/// [`FetchSettingsError`] if there are none, or the file cannot be read.
+pub fn tls_client(ca: Option<&Path>) -> Result<TlsConnector, FetchSettingsError> {
+    let authorities = match ca {
+        Some(path) => Authorities::File(path.to_owned()),
+        None => Authorities::System,
+    };
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(FetchSettingsError::Tls)?
+        .with_root_certificates(roots(&authorities)?)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 fn roots(authorities: &Authorities) -> Result<RootCertStore, FetchSettingsError> {

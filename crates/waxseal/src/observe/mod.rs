@@ -41,6 +41,7 @@ pub mod resolv_conf;
 mod tests;
 pub mod validation;
 
+pub use certificate::tls_client;
 pub use dns::{NotedReply, Resolver, ResolverSettings};
 pub use https::{Authorities, FetchSettings, FetchSettingsError, PolicyFetcher};
 pub use probe::{Probes, Zone};

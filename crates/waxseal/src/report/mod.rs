@@ -49,6 +49,7 @@ pub use daily::is_due;
 pub use judged::Judged;
 pub use letter::{Author, group, report};
 pub use outbox::Bounce;
+pub use return_path::is_return_path;
 
 use crate::config::{self, Config};
 use crate::crypto::AwsLc;

@@ -71,7 +71,7 @@ pub(crate) fn make_keys(world: &World) {
 }
 
 /// A message of `a.test` that passes; returns when it lies on the disk.
-fn receive(daemon: &Daemon, count: u32) {
+pub(crate) fn receive(daemon: &Daemon, count: u32) {
     let observed = || daemon.metric(&format!("{EVENT}\"observed\"}}"));
     let before = observed();
     for _ in 0..count {
@@ -92,7 +92,7 @@ fn pass(daemon: &Daemon) -> Wanted {
 }
 
 /// How many messages the file has counted, those of closed days aside.
-fn on_disk(state: &Path) -> i64 {
+pub(crate) fn on_disk(state: &Path) -> i64 {
     ask(state, "SELECT CAST(TOTAL(messages) AS BIGINT) FROM report_row")
 }
 
@@ -101,7 +101,7 @@ fn waiting(state: &Path) -> i64 {
     ask(state, "SELECT COUNT(*) FROM outbox WHERE state IN ('queued', 'sending')")
 }
 
-fn ask(state: &Path, sql: &str) -> i64 {
+pub(crate) fn ask(state: &Path, sql: &str) -> i64 {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let db = rusqlite::Connection::open_with_flags(state.join("waxseal.db"), flags).unwrap();
     db.query_row(sql, [], |row| row.get(0)).unwrap()
@@ -112,7 +112,7 @@ fn questions(world: &World) -> usize {
     world.dns.asked().iter().filter(|asked| asked.name == "_dmarc.a.test").count()
 }
 
-fn delivered(daemon: &Daemon, state: &Path) {
+pub(crate) fn delivered(daemon: &Daemon, state: &Path) {
     daemon.until("letters", |_| waiting(state) == 0);
     assert!(daemon.metric(&format!("{EVENT}\"delivered\"}}")) >= 1.0);
 }

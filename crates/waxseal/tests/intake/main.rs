@@ -6,4 +6,5 @@
 mod forms;
 mod hostile;
 mod mails;
+mod protocol;
 mod show;
