@@ -99,7 +99,7 @@ pub(super) fn command() -> Command {
 }
 
 /// A day as `2026-11-21` or `20261121`.
-fn day(text: &str) -> Result<u32, String> {
+pub(super) fn day(text: &str) -> Result<u32, String> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     let wrong = || format!("expected a day such as 2026-11-21, found {text:?}");
     // Days are few, and each knows its own name.

@@ -1,19 +1,14 @@
 //! The intake of `waxseal serve`: all ways in that are configured, and the desk behind them.
 
-use std::io::{self, Write};
 use std::net::IpAddr;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command};
-use smtp_types::DomainName;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::wiring;
 use crate::answer::http;
-use crate::config::{self, Config, HostPort, ImapAfter, ImapTls};
+use crate::config::{Config, HostPort, ImapAfter, ImapTls};
 use crate::crypto::AwsLc;
 use crate::intake::authenticity::Bringer;
 use crate::intake::desk::{Delivery, Desk, DeskParts, DeskSettings, Lack, OnUnknown};
@@ -36,58 +31,6 @@ const TIDY: Duration = Duration::from_hours(1);
 /// The port of IMAP over TLS (RFC 8314 §7.3), and without.
 const IMAPS: u16 = 993;
 const IMAP: u16 = 143;
-
-/// `waxseal reports address`.
-pub(super) fn address_command() -> Command {
-    Command::new("address")
-        .about("Show where others may post reports about TLS with a domain of yours")
-        .long_about(
-            "Show the path for reports by HTTPS POST about the TLS of a domain of yours (RFC 8460), \
-             and the record that tells of it. The path has a word in it that only your DNS tells; \
-             the key that it is made from is in the state folder, and is made if there is none. \
-             Exit code: 0 shown, 1 there is no key, 64 wrong usage or settings.",
-        )
-        .arg(
-            Arg::new("domain")
-                .value_name("DOMAIN")
-                .required(true)
-                .value_parser(DomainName::parse)
-                .help("The domain that the reports are about."),
-        )
-        .arg(
-            Arg::new("host")
-                .long("host")
-                .value_name("NAME")
-                .value_parser(DomainName::parse)
-                .help("The web server that hands on what is posted; mta-sts.DOMAIN if not given."),
-        )
-        .arg(config::config_file_arg())
-        .args(config::args(&["state_dir"]))
-}
-
-/// Runs it.
-pub(super) fn address(matches: &ArgMatches) -> io::Result<ExitCode> {
-    let Some(loaded) = wiring::load(matches) else { return Ok(ExitCode::from(super::USAGE)) };
-    let Some(domain) = matches.get_one::<DomainName>("domain") else {
-        return Ok(ExitCode::from(super::USAGE));
-    };
-    let words = match Words::open(&loaded.config.state_dir) {
-        Ok(words) => words,
-        Err(error) => {
-            anstream::eprintln!("waxseal: {error}");
-            return Ok(ExitCode::from(1));
-        }
-    };
-    let host = matches.get_one::<DomainName>("host").map(DomainName::to_string);
-    let host = host.unwrap_or_else(|| format!("mta-sts.{domain}"));
-    let path = words.path(domain);
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{path}")?;
-    writeln!(out)?;
-    writeln!(out, "_smtp._tls.{domain}. TXT \"v=TLSRPTv1; rua=https://{host}{path}\"")?;
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
-}
 
 /// The role with all that runs for it.
 pub(super) struct TakingIn {
@@ -113,7 +56,7 @@ impl TakingIn {
         listeners: &[(Role, ListenAddress)],
     ) -> Result<Self, Vec<String>> {
         let one = |error: &dyn std::fmt::Display| vec![error.to_string()];
-        let settings = IntakeSettings::default();
+        let settings = IntakeSettings::of(config);
         let on_unknown = match settings.require_author {
             RequireAuthor::Yes => OnUnknown::Later,
             RequireAuthor::No | RequireAuthor::Warn => OnUnknown::Take,

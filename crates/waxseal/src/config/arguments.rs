@@ -38,9 +38,11 @@ fn arg(key: &Key) -> Option<Arg> {
     let arg = Arg::new(key.name).long(flag.name).help(key.text()).help_heading("Settings");
     let action = match &key.kind {
         Kind::Switch(_) => return Some(arg.action(ArgAction::SetTrue)),
-        Kind::Listen(_) | Kind::Names(_) | Kind::Networks(_) | Kind::Addresses(_) => {
-            ArgAction::Append
-        }
+        Kind::Listen(_)
+        | Kind::Names(_)
+        | Kind::Domains(_)
+        | Kind::Networks(_)
+        | Kind::Addresses(_) => ArgAction::Append,
         Kind::Path(_)
         | Kind::OptionalPath(_)
         | Kind::Number { .. }

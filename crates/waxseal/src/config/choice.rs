@@ -10,6 +10,7 @@ use crate::gate::NotStrict;
 use crate::gate::attachment::rules;
 use crate::gate::decide::Action;
 use crate::gate::milter::OnFault;
+use crate::intake::RequireAuthor;
 use crate::keys::Subdomains;
 
 /// A type whose values are words in the configuration.
@@ -49,6 +50,11 @@ impl Words for DaneUse {
 impl Words for OnFault {
     const ALL: &'static [(&'static str, Self)] =
         &[("defer", Self::Defer), ("accept", Self::Accept)];
+}
+
+impl Words for RequireAuthor {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("no", Self::No), ("warn", Self::Warn), ("yes", Self::Yes)];
 }
 
 impl Words for NotStrict {

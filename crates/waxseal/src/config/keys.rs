@@ -76,6 +76,7 @@ impl Key {
             | Kind::Resolver(_)
             | Kind::Listen(_)
             | Kind::Names(_)
+            | Kind::Domains(_)
             | Kind::OptionalName(_)
             | Kind::Networks(_)
             | Kind::Text(_)
@@ -910,6 +911,34 @@ pub static KEYS: &[Key] = &[
         doc: "The folder that mails are moved to. It must be there.",
         hint: None,
         kind: Kind::Text(|config| &mut config.intake.imap_move_to),
+    },
+    Key {
+        name: "intake.domains",
+        flag: None,
+        doc: "Your domains. A report about any other domain is kept aside; those below them are \
+              yours, too. Without any, all domains that are reported about are taken for yours.",
+        hint: None,
+        kind: Kind::Domains(|config| &mut config.intake.domains),
+    },
+    Key {
+        name: "intake.require_author",
+        flag: None,
+        doc: "What happens to reports whose author is not proved by DKIM (TLS reports, RFC 8460 \
+              section 3) or DMARC (DMARC reports). \"no\": they count. \"warn\": they count, and \
+              are shown as such; those whose proof has failed explain nothing. \"yes\": they are \
+              kept aside, but for files that you import.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.intake.require_author),
+    },
+    Key {
+        name: "intake.retention",
+        flag: None,
+        doc: "How long received reports, and what could not be read, are kept after they came.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(DAY, 3650 * DAY),
+            place: |config| &mut config.intake.retention,
+        },
     },
     Key {
         name: "log.level",

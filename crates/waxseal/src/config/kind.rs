@@ -57,6 +57,8 @@ pub(super) enum Kind {
     Listen(fn(&mut Config) -> &mut Vec<ListenAddress>),
     /// A list of domain names, the root among them.
     Names(fn(&mut Config) -> &mut Vec<ProbeName>),
+    /// A list of domain names.
+    Domains(fn(&mut Config) -> &mut Vec<DomainName>),
     /// A domain name, or the empty text for none.
     OptionalName(fn(&mut Config) -> &mut Option<DomainName>),
     /// A list of networks.
@@ -173,6 +175,11 @@ impl Kind {
                 let items = value.get_ref().as_array().ok_or_else(refusal)?;
                 *place(config) = read_items(items, "a domain name, or \".\"", probe_name)?;
             }
+            Self::Domains(place) => {
+                let items = value.get_ref().as_array().ok_or_else(refusal)?;
+                let domain = |text: &str| DomainName::parse(text).ok();
+                *place(config) = read_items(items, "a domain name", domain)?;
+            }
             Self::OptionalName(place) => {
                 let name = match text {
                     Some("") => None,
@@ -253,7 +260,7 @@ impl Kind {
             }
             Self::Resolver(_) => "\"system\" or an IP address with or without a port".into(),
             Self::Listen(_) => "a list of listen addresses".into(),
-            Self::Names(_) => "a list of domain names".into(),
+            Self::Names(_) | Self::Domains(_) => "a list of domain names".into(),
             Self::OptionalName(_) => "a domain name, or \"\" for none".into(),
             Self::Networks(_) => "a list of networks".into(),
             Self::Text(_) => "at most 200 characters of printable ASCII".into(),
@@ -296,6 +303,7 @@ impl Kind {
             Self::Resolver(place) => quote(&place(&mut config).to_string()),
             Self::Listen(place) => return print_items(place(&mut config)),
             Self::Names(place) => return print_items(place(&mut config)),
+            Self::Domains(place) => return print_items(place(&mut config)),
             Self::OptionalName(place) => {
                 quote(&place(&mut config).as_ref().map(ToString::to_string).unwrap_or_default())
             }
@@ -326,7 +334,11 @@ impl Kind {
                 DeValue::parse(last).map_or_else(|_| text(last), Spanned::into_inner)
             }
             Self::Path(_) | Self::OptionalPath(_) => DeValue::String(absolute("", last).into()),
-            Self::Listen(_) | Self::Names(_) | Self::Networks(_) | Self::Addresses(_) => {
+            Self::Listen(_)
+            | Self::Names(_)
+            | Self::Domains(_)
+            | Self::Networks(_)
+            | Self::Addresses(_) => {
                 let items = texts.iter().map(|item| {
                     let item = match item.strip_prefix("unix:") {
                         Some(path) => DeValue::String(absolute("unix:", path).into()),

@@ -18,6 +18,7 @@ use crate::gate::NotStrict;
 use crate::gate::attachment::rules::Rules;
 use crate::gate::decide::Matrix;
 use crate::gate::milter::{MilterSettings, OnFault};
+use crate::intake::RequireAuthor;
 use crate::keys::{Schedule, SelectorPrefix, Subdomains};
 use crate::listen::ListenAddress;
 
@@ -53,7 +54,7 @@ pub struct Config {
     pub attachments: Rules,
     /// `[reports]`: what is told to the owners of other domains.
     pub reports: Reports,
-    /// `[intake]`: what others report about our domains.
+    /// `[intake]`: what others report about domains of ours.
     pub intake: Intake,
     /// `[log]`: what the program says about itself.
     pub log: Log,
@@ -222,6 +223,12 @@ pub struct Reports {
 /// `[intake]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intake {
+    /// Domains of ours; empty is any.
+    pub domains: Vec<DomainName>,
+    /// What is done with reports whose author is not proved.
+    pub require_author: RequireAuthor,
+    /// How long received reports are kept; 1 day to 10 years.
+    pub retention: Duration,
     /// Where mail servers deliver by LMTP.
     pub lmtp: Vec<ListenAddress>,
     /// Where mail servers deliver by SMTP.
@@ -256,17 +263,6 @@ pub struct Intake {
     pub imap_after: ImapAfter,
     /// Where they are moved to.
     pub imap_move_to: String,
-}
-
-impl Intake {
-    /// Whether there is any way in.
-    #[must_use]
-    pub const fn has_way_in(&self) -> bool {
-        !self.lmtp.is_empty()
-            || !self.smtp.is_empty()
-            || !self.https.is_empty()
-            || self.imap.is_some()
-    }
 }
 
 /// `[log]`.
@@ -362,6 +358,9 @@ impl Default for Config {
                 failure_notice: None,
             },
             intake: Intake {
+                domains: vec![],
+                require_author: RequireAuthor::Warn,
+                retention: Duration::from_hours(400 * 24),
                 lmtp: vec![],
                 smtp: vec![],
                 https: vec![],

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::draft::{self, is_within};
 use super::{Fault, Limits};
+use crate::config::Config;
 use crate::store::{
     NewAside, NewReceived, ReceivedKind, Store, StoreError, Taken, TakenIn, TextNumber,
 };
@@ -160,6 +161,19 @@ pub struct IntakeSettings {
     /// How many octets may be kept aside in all; default 256 MiB. Beyond it the oldest lose their
     /// octets, and keep their reason.
     pub aside_octets: u64,
+}
+
+impl IntakeSettings {
+    /// By these settings.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            domains: config.intake.domains.clone(),
+            require_author: config.intake.require_author,
+            retention: config.intake.retention,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for IntakeSettings {

@@ -20,8 +20,13 @@
 //! is refused, so there are no entities but the five of XML. No link is followed, nothing is
 //! written, and nothing runs but this.
 //!
-//! What is not here: where mails come from, whether the reporter is who he says he is, and what is
-//! kept of a report.
+//! What is read goes on:
+//!
+//! - Mails come by [`smtp`], [`imap`] and [`https`] to the [`desk`], where their [`authenticity`] is
+//!   judged.
+//! - [`Intake::accept`] takes in what listeners receive, [`import`] what lies in files; both write
+//!   the same rows by the same rules, and what cannot be read is kept aside.
+//! - [`problems`] looks for causes in the rows.
 
 mod accept;
 pub mod authenticity;
@@ -33,9 +38,12 @@ mod detect;
 mod draft;
 mod encoding;
 mod fault;
+pub mod file;
 pub mod https;
 pub mod imap;
+mod import;
 mod mime;
+pub mod problems;
 mod quota;
 pub mod smtp;
 mod transfer;
@@ -46,11 +54,11 @@ use sender_auth::report::{ReadLimits, ReceivedFailure, ReceivedRecord, ReceivedR
 use smtp_types::UnixTime;
 use tlsrpt::{FailureDetail, ReadReport};
 
-pub(crate) use accept::read_in;
 pub use accept::{
     Accepted, Arrival, Authenticity, Grade, Intake, IntakeSettings, RequireAuthor, Way,
 };
 pub use fault::Fault;
+pub use import::{Progress, Summary, import};
 
 /// How much is taken in of one mail or file. What exceeds a limit is a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,69 +1,23 @@
-//! `waxseal reports`: what others report about domains of ours.
-//!
-//! `show` reads a file or standard input and tells what is in it. It needs no settings and no
+//! `waxseal reports show FILE`: what is in a file or in standard input. It needs no settings and no
 //! store.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
-use clap::{Arg, ArgMatches, Command};
+use anstyle::Style;
+use clap::ArgMatches;
 use sender_auth::report::{ReceivedFailure, ReceivedReport, Totals};
 use serde_json::{Value, json};
 use smtp_types::UnixTime;
 use tlsrpt::ReadReport;
 
-use super::looking;
+use super::super::looking;
+use super::text::{line, share};
 use crate::intake::{self, Event, Fault, Limits, Report};
-
-/// How wide a line for people is.
-const WIDTH: usize = 80;
-
-/// How wide the names in front of values are.
-const NAMES: usize = 14;
 
 /// How many quirks people are shown.
 const MAX_QUIRKS: usize = 20;
-
-/// The verb with its flags.
-pub(super) fn command() -> Command {
-    Command::new("reports")
-        .about("Read what others report: TLS reports and DMARC reports")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(
-            Command::new("show")
-                .about("Show the reports in a mail or a file")
-                .long_about(
-                    "Show the reports in a mail or a file: TLS reports (RFC 8460), DMARC \
-                     aggregate reports (RFC 9990, RFC 7489), and the counts of DMARC failure \
-                     reports (RFC 9991). The file may be XML, JSON, gzip, zip or a mail, whatever \
-                     its name is. Nothing is stored. What is wrong with the form of a report that \
-                     can be read is listed as its quirks. Exit code: 0 all was read, 1 the file \
-                     cannot be read, 2 a part is no report that can be read; with --json 0 if \
-                     there is a report, 1 if there is none.",
-                )
-                .arg(
-                    Arg::new("file")
-                        .value_name("FILE")
-                        .required(true)
-                        .help("The mail or the file; - is standard input."),
-                )
-                .arg(super::explain::at_arg())
-                .arg(super::json_arg()),
-        )
-        .subcommand(super::taking_in::address_command())
-}
-
-/// Runs the verb.
-pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
-    match matches.subcommand() {
-        Some(("show", matches)) => show(matches),
-        Some(("address", matches)) => super::taking_in::address(matches),
-        _ => Ok(ExitCode::from(super::USAGE)),
-    }
-}
 
 /// A report with what its pieces add up to.
 struct Shown {
@@ -79,8 +33,8 @@ struct Details {
     sessions: u64,
 }
 
-fn show(matches: &ArgMatches) -> io::Result<ExitCode> {
-    let name = matches.get_one::<String>("file").map(String::as_str).unwrap_or_default();
+/// Shows what is in this file.
+pub(super) fn show(matches: &ArgMatches, name: &str) -> io::Result<ExitCode> {
     let limits = Limits::default();
     let octets = match input(name, &limits) {
         Ok(octets) => octets,
@@ -363,70 +317,4 @@ fn write_failure(out: &mut impl Write, report: &ReceivedFailure) -> io::Result<(
 
 fn or_unknown(value: Option<&impl ToString>) -> String {
     value.map_or_else(|| "not said".to_owned(), ToString::to_string)
-}
-
-/// `118 of 120 (98.3 %)`; rounded down, so that only all is 100 %.
-fn share(part: u64, whole: u64) -> String {
-    let per_mille = u128::from(part) * 1000 / u128::from(whole.max(1));
-    format!("{part} of {whole} ({}.{} %)", per_mille / 10, per_mille % 10)
-}
-
-/// A name and a value in lines of at most 80 characters. The value is of strangers: what moves a
-/// cursor or changes a direction is not written.
-fn line(out: &mut impl Write, name: &str, value: &str) -> io::Result<()> {
-    let plain = |c: char| match c {
-        '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => ' ',
-        c if c.is_control() => ' ',
-        c => c,
-    };
-    let value: Vec<char> = value.chars().map(plain).collect();
-    let dim = AnsiColor::Cyan.on_default();
-    let mut rest = value.as_slice();
-    let mut name = name;
-    loop {
-        let room = WIDTH - NAMES - 2;
-        let cut = match rest.len() > room {
-            // At the last space, or in a word that is too long for a line.
-            true => rest[..room].iter().rposition(|c| *c == ' ').filter(|at| *at > 0),
-            false => Some(rest.len()),
-        };
-        let (now, later) = rest.split_at(cut.unwrap_or(room));
-        let now: String = now.iter().collect();
-        writeln!(out, "  {dim}{name:<NAMES$}{dim:#}{}", now.trim_end())?;
-        rest = later.strip_prefix(&[' ']).unwrap_or(later);
-        name = "";
-        if rest.is_empty() {
-            return Ok(());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(name: &str, value: &str) -> String {
-        let mut out = Vec::new();
-        line(&mut anstream::StripStream::new(&mut out), name, value).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn lines_are_short_and_plain() {
-        assert_eq!(written("domain", "a.test"), "  domain        a.test\n");
-        let long = written("quirks", &"word ".repeat(50));
-        assert!(long.lines().all(|line| line.chars().count() <= WIDTH), "{long}");
-        assert_eq!(long.matches("word").count(), 50);
-        let unbroken = written("id", &"x".repeat(300));
-        assert!(unbroken.lines().all(|line| line.chars().count() <= WIDTH), "{unbroken}");
-        assert_eq!(unbroken.matches('x').count(), 300);
-        assert_eq!(written("id", "a\u{1b}[31m\r\nb\u{202e}"), "  id            a [31m  b\n");
-    }
-
-    #[test]
-    fn shares() {
-        assert_eq!(share(118, 120), "118 of 120 (98.3 %)");
-        assert_eq!(share(0, 0), "0 of 0 (0.0 %)");
-        assert_eq!(share(u64::MAX, u64::MAX), format!("{0} of {0} (100.0 %)", u64::MAX));
-    }
 }
