@@ -86,6 +86,9 @@ pub struct Expect {
     pub rogue: usize,
     /// Letters that wait in the sender's queue.
     pub queue: usize,
+    /// What Waxseal must find when it looks at the mail server itself, as it does in mode testing:
+    /// a result type of RFC 8460; `None` when it need not find anything.
+    pub probe: Option<String>,
 }
 
 /// A case file that cannot be read: the line, what was found there and what was expected.
@@ -266,7 +269,7 @@ impl<'a> Fields<'a> {
 }
 
 fn expect(lines: &[Line]) -> Result<Expect, CaseError> {
-    let names = ["QUERY", "QUERYwithTLSRPT", "log", "receiver", "rogue", "queue"];
+    let names = ["QUERY", "QUERYwithTLSRPT", "log", "receiver", "rogue", "queue", "probe"];
     let fields = Fields::parse(lines, &names)?;
     Ok(Expect {
         query: fields.value("QUERY", answer)?,
@@ -275,6 +278,7 @@ fn expect(lines: &[Line]) -> Result<Expect, CaseError> {
         receiver: fields.value("receiver", count)?,
         rogue: fields.value("rogue", count)?,
         queue: fields.value("queue", count)?,
+        probe: fields.optional("probe", |value| Ok(value.to_owned()))?,
     })
 }
 

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub queue: usize,
     /// What the sending Postfix said for TLS reports, a session to a line.
     pub reports: Vec<String>,
+    /// What Waxseal wrote about the mail server when it looked itself, if the case expects that.
+    pub probe: Option<String>,
     /// What the rogue wrote down.
     pub rogue: Capture,
     /// The lines of the sender's mail log about the letter and the domain.
@@ -54,6 +56,12 @@ impl Outcome {
         let reason = self.delivery.as_ref().map_or("", |delivery| &delivery.reason);
         if let Some(expected) = expect.log.as_ref().filter(|text| !reason.contains(text.as_str())) {
             differences.push(format!("reason: expected \"{expected}\", found \"{reason}\""));
+        }
+        if let Some(expected) = &expect.probe {
+            let found = self.probe.as_deref().unwrap_or("no word of it");
+            if !found.split_whitespace().any(|word| word == format!("result={expected}")) {
+                differences.push(format!("probe: expected result={expected}, found {found}"));
+            }
         }
         differences
     }

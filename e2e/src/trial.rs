@@ -39,6 +39,8 @@ pub fn run(lab: &mut Lab, waxseal: &Path, deadline: Instant) -> Result<Vec<Outco
     let letters: Vec<String> = lab.cases.iter().map(recipient).collect();
     let queue_ids = lab.network.sender.within(|| submit(&letters))?;
     wait_for_ends(lab, &queue_ids, deadline);
+    let probes: Vec<Option<String>> =
+        lab.cases.iter().map(|numbered| probe(lab, numbered, deadline)).collect();
     let deliveries = deliveries(lab.sender.log());
     let captures: Vec<Capture> =
         lab.cases.iter().map(|numbered| lab.rogue.capture(numbered.number)).collect();
@@ -46,9 +48,9 @@ pub fn run(lab: &mut Lab, waxseal: &Path, deadline: Instant) -> Result<Vec<Outco
     let arrived = self::deliveries(lab.receiver.log());
     let queue = lab.sender.queue()?;
 
-    let answers = earlier.into_iter().zip(answers);
+    let answers = earlier.into_iter().zip(answers).zip(probes);
     let seen = lab.cases.iter().zip(answers).zip(queue_ids.iter().zip(captures));
-    let outcomes = seen.map(|((numbered, (earlier, now)), (queue_id, rogue))| {
+    let outcomes = seen.map(|((numbered, ((earlier, now), probe)), (queue_id, rogue))| {
         let [query, query_with_tlsrpt] = now;
         let domain = &numbered.case.domain;
         let address = format!("\"{}\"", recipient(numbered));
@@ -60,6 +62,7 @@ pub fn run(lab: &mut Lab, waxseal: &Path, deadline: Instant) -> Result<Vec<Outco
             delivery: deliveries.iter().find(|delivery| delivery.queue_id == *queue_id).cloned(),
             receiver: arrived.iter().filter(mine).count(),
             queue: queue.iter().filter(|entry| entry.contains(&address)).count(),
+            probe,
             rogue,
             reports: lab.reports.lines(|line| line.contains(&format!("\"{domain}\""))),
             mail_log: lab
@@ -79,6 +82,16 @@ fn wait_for_ends(lab: &Lab, queue_ids: &[String], deadline: Instant) {
         let ended = ended.filter(|delivery| queue_ids.contains(&delivery.queue_id)).count();
         (ended == queue_ids.len()).then_some(())
     });
+}
+
+/// Waits for what Waxseal writes about the mail server of a case, if the case expects a word of it.
+fn probe(lab: &Lab, numbered: &Numbered, deadline: Instant) -> Option<String> {
+    numbered.case.expect.probe.as_ref()?;
+    let domain = format!(" domain={} ", numbered.case.domain);
+    let about = |line: &&String| line.contains("mode testing: ") && line.contains(&domain);
+    let log = lab.waxseal.as_ref()?.log();
+    let soon = deadline.min(Instant::now() + HANDOVER);
+    log.wait_for("what a probe has found", soon, |lines| lines.iter().find(about).cloned()).ok()
 }
 
 /// Waits until the receiver has written about every letter that was sent and that the rogue has

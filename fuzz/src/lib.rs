@@ -25,8 +25,10 @@ mod intake;
 mod milter;
 mod mta_sts_texts;
 mod names;
+mod received;
 mod settings;
 mod socketmap;
+mod smtp;
 mod spf;
 mod tlsrpt_reports;
 mod tlsrpt_texts;
@@ -42,8 +44,10 @@ pub use intake::{imap_response, intake_session};
 pub use milter::{milter_field, milter_packet, milter_session};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
+pub use received::{received_aggregate, received_failure, received_mail};
 pub use settings::{config, overrides};
 pub use socketmap::{netstring, socketmap_reply};
+pub use smtp::{smtp_dialogue, smtp_reply};
 pub use spf::{spf_evaluation, spf_explanation, spf_record};
 pub use tlsrpt_reports::{tlsrpt_datagram, tlsrpt_line, tlsrpt_names, tlsrpt_report};
 pub use tlsrpt_texts::tlsrpt_record;
@@ -60,7 +64,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 36] = [
+pub const TARGETS: [Target; 41] = [
     Target { name: "mta_sts_policy", from: "a policy host", run: mta_sts_policy },
     Target { name: "mta_sts_record", from: "the DNS", run: mta_sts_record },
     Target { name: "mx_pattern", from: "a policy host", run: mx_pattern },
@@ -75,7 +79,12 @@ pub const TARGETS: [Target; 36] = [
     Target { name: "tlsrpt_report", from: "anyone", run: tlsrpt_report },
     Target { name: "tlsrpt_line", from: "the store", run: tlsrpt_line },
     Target { name: "tlsrpt_names", from: "anyone who sends mail", run: tlsrpt_names },
+    Target { name: "smtp_reply", from: "a mail server", run: smtp_reply },
+    Target { name: "smtp_dialogue", from: "a mail server", run: smtp_dialogue },
     Target { name: "dmarc_report_row", from: "the store", run: dmarc_report_row },
+    Target { name: "received_aggregate", from: "anyone", run: received_aggregate },
+    Target { name: "received_failure", from: "anyone", run: received_failure },
+    Target { name: "received_mail", from: "anyone", run: received_mail },
     Target { name: "dmarc_failure_report", from: "anyone", run: dmarc_failure_report },
     Target { name: "spf_record", from: "the DNS", run: spf_record },
     Target { name: "spf_explanation", from: "the DNS", run: spf_explanation },

@@ -74,6 +74,27 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// A stable name for machines.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Https(failure) => match failure {
+                HttpsFailure::Dns(_) => "policy-host-dns",
+                HttpsFailure::NoAddress => "policy-host-no-address",
+                HttpsFailure::AddressRefused { .. } => "policy-host-address-refused",
+                HttpsFailure::Unreachable { .. } => "policy-host-unreachable",
+                HttpsFailure::Certificate(_) => "policy-host-certificate",
+                HttpsFailure::Tls { .. } => "policy-host-tls",
+                HttpsFailure::Timeout { .. } => "policy-host-timeout",
+                HttpsFailure::TooLarge { .. } => "policy-too-large",
+                HttpsFailure::Protocol { .. } => "policy-host-http",
+            },
+            Self::Status { .. } => "policy-http-status",
+            Self::MediaType { .. } => "policy-media-type",
+            Self::Policy(_) => "policy-invalid",
+        }
+    }
+
     /// The fault of the policy host's certificate, if that is what failed.
     #[must_use]
     pub const fn certificate_fault(&self) -> Option<&CertificateFault> {

@@ -7,6 +7,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use memchr::memchr_iter;
+
 /// One header field: name, colon, value. Folds are CRLF and white space; the CRLF behind the field
 /// is not part of it (RFC 5322 §2.2).
 #[derive(Clone, PartialEq, Eq)]
@@ -23,16 +25,10 @@ impl HeaderField {
     /// # Errors
     /// What is no field: no colon, no name, or a name with something else than printable ASCII.
     pub fn parse(octets: &[u8]) -> Result<Self, HeaderFieldError> {
-        let colon = octets.iter().position(|octet| *octet == b':');
-        let colon = colon.ok_or(HeaderFieldError::NoColon)?;
-        let name = without_space(&octets[..colon]);
-        if name.is_empty() {
-            return Err(HeaderFieldError::NoName);
-        }
-        if let Some(found) = name.iter().find(|octet| !octet.is_ascii_graphic()) {
-            return Err(HeaderFieldError::NameOctet { found: *found });
-        }
-        Ok(Self { octets: with_crlf(octets).into_boxed_slice(), colon })
+        let colon = check(octets)?;
+        let mut lines = Vec::with_capacity(octets.len() + line_ends(octets));
+        add_with_crlf(octets, &mut lines);
+        Ok(Self { octets: lines.into_boxed_slice(), colon })
     }
 
     /// A field made of its parts. `value` is all that stands behind the colon, the space in front
@@ -44,7 +40,13 @@ impl HeaderField {
         if name.contains(&b':') {
             return Err(HeaderFieldError::NameOctet { found: b':' });
         }
-        Self::parse(&[name, b":", value].concat())
+        check_name(name)?;
+        let length = name.len() + 1 + value.len() + line_ends(value);
+        let mut lines = Vec::with_capacity(length);
+        lines.extend_from_slice(name);
+        lines.push(b':');
+        add_with_crlf(value, &mut lines);
+        Ok(Self { octets: lines.into_boxed_slice(), colon: name.len() })
     }
 
     /// The whole field: name, colon, value, without the CRLF at the end.
@@ -79,18 +81,40 @@ fn without_space(name: &[u8]) -> &[u8] {
     &name[..end]
 }
 
-/// Bare LF becomes CRLF; a bare CR stays what it is.
-fn with_crlf(octets: &[u8]) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(octets.len());
-    let mut before = 0;
-    for octet in octets {
-        if *octet == b'\n' && before != b'\r' {
-            lines.push(b'\r');
-        }
-        lines.push(*octet);
-        before = *octet;
+/// Where the colon of a field is.
+pub(crate) fn check(field: &[u8]) -> Result<usize, HeaderFieldError> {
+    let colon = field.iter().position(|octet| *octet == b':');
+    let colon = colon.ok_or(HeaderFieldError::NoColon)?;
+    check_name(field.get(..colon).unwrap_or_default())?;
+    Ok(colon)
+}
+
+fn check_name(name: &[u8]) -> Result<(), HeaderFieldError> {
+    let name = without_space(name);
+    match name.iter().find(|octet| !octet.is_ascii_graphic()) {
+        Some(found) => Err(HeaderFieldError::NameOctet { found: *found }),
+        None if name.is_empty() => Err(HeaderFieldError::NoName),
+        None => Ok(()),
     }
-    lines
+}
+
+fn line_ends(octets: &[u8]) -> usize {
+    memchr_iter(b'\n', octets).count()
+}
+
+/// Adds octets to `lines`. A bare LF becomes CRLF; the CR before one may be the last octet of
+/// `lines`. A bare CR stays what it is.
+pub(crate) fn add_with_crlf(octets: &[u8], lines: &mut Vec<u8>) {
+    let mut rest = 0;
+    for end in memchr_iter(b'\n', octets) {
+        let before = end.checked_sub(1).map_or(lines.last(), |before| octets.get(before));
+        if before != Some(&b'\r') {
+            lines.extend_from_slice(octets.get(rest..end).unwrap_or_default());
+            lines.push(b'\r');
+            rest = end;
+        }
+    }
+    lines.extend_from_slice(octets.get(rest..).unwrap_or_default());
 }
 
 impl fmt::Debug for HeaderField {

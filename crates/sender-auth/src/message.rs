@@ -8,7 +8,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::header::{Header, HeaderField};
+use memchr::memchr;
+
+use crate::header::{Header, HeaderField, add_with_crlf, check};
 
 /// Reads a message piece by piece. Memory is bounded by the header; the body passes through.
 #[derive(Debug)]
@@ -87,13 +89,14 @@ impl MessageReader {
         let mut parts = Vec::new();
         let mut rest = octets;
         while let State::Header(state) = &mut self.state {
-            let Some(end) = rest.iter().position(|octet| *octet == b'\n') else {
+            let Some((line, behind)) =
+                memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end))
+            else {
                 state.add_to_line(rest, self.limits)?;
                 return Ok(parts);
             };
-            state.add_to_line(&rest[..end], self.limits)?;
-            rest = &rest[end + 1..];
-            if let Some(ended) = state.end_line(self.limits)? {
+            rest = behind.get(1..).unwrap_or_default();
+            if let Some(ended) = state.end_line(line, self.limits)? {
                 parts.extend(ended.into_parts());
                 self.state = State::Body;
             }
@@ -114,7 +117,7 @@ impl MessageReader {
         match &mut self.state {
             State::Header(state) => {
                 let unended = !state.line.is_empty();
-                let ended = if unended { state.end_line(self.limits)? } else { None };
+                let ended = if unended { state.end_line(b"", self.limits)? } else { None };
                 let ended = match ended {
                     Some(ended) => ended,
                     None => state.take_header(self.limits)?,
@@ -129,79 +132,62 @@ impl MessageReader {
 
     /// Octets of the body with a CR before every LF.
     fn with_crlf(&mut self, octets: &[u8]) -> Vec<u8> {
+        // Room for lines that are not very short, if all of them end in LF alone.
         let mut body = Vec::with_capacity(octets.len() + octets.len() / 32 + 2);
-        let mut before = 0;
-        if self.held_cr && !octets.is_empty() {
-            before = b'\r';
+        if !octets.is_empty() && core::mem::take(&mut self.held_cr) {
             body.push(b'\r');
         }
-        let mut rest = octets;
-        match octets {
-            [] => return body,
-            [octets @ .., b'\r'] => {
-                self.held_cr = true;
-                rest = octets;
-            }
-            _ => self.held_cr = false,
-        }
-        while let Some(index) = bare_lf(before, rest) {
-            let (line, behind) = rest.split_at(index);
-            body.extend_from_slice(line);
-            body.extend_from_slice(b"\r\n");
-            before = b'\n';
-            rest = behind.get(1..).unwrap_or_default();
-        }
-        body.extend_from_slice(rest);
+        add_with_crlf(octets, &mut body);
+        self.held_cr |= body.pop_if(|last| *last == b'\r').is_some();
         body
     }
 }
 
-/// Where the first LF without a CR before it stands. It looks at blocks without a way out of them, so
-/// that the compiler can look at many octets at once.
-fn bare_lf(before: u8, octets: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 64;
-    let is_bare = |before: u8, octet: u8| (octet == b'\n') & (before != b'\r');
-    if is_bare(before, *octets.first()?) {
-        return Some(0);
-    }
-    let mut at = 0;
-    while let Some(block) = octets.get(at..at + BLOCK + 1) {
-        let pairs = block.iter().zip(&block[1..]);
-        if pairs.fold(false, |any, (before, octet)| any | is_bare(*before, *octet)) {
-            break;
-        }
-        at += BLOCK;
-    }
-    let rest = octets.get(at..)?;
-    let bare = rest
-        .windows(2)
-        .position(|pair| matches!(pair, [before, octet] if is_bare(*before, *octet)));
-    bare.map(|index| at + index + 1)
-}
-
 impl HeaderState {
+    /// A part of a line whose end has not come.
     fn add_to_line(&mut self, octets: &[u8], limits: HeaderLimits) -> Result<(), MessageError> {
-        self.octets = self.octets.saturating_add(octets.len());
-        if self.octets > limits.octets {
-            return Err(MessageError::HeaderTooLong { limit: limits.octets });
-        }
+        self.count(octets, limits)?;
         self.line.extend_from_slice(octets);
         Ok(())
     }
 
-    /// A line is complete. Returns the header when it is. A line that is neither a field nor a continuation ends the header, as in Postfix.
-    fn end_line(&mut self, limits: HeaderLimits) -> Result<Option<Ended>, MessageError> {
-        let mut line = core::mem::take(&mut self.line);
-        if line.last() == Some(&b'\r') {
-            line.pop();
+    fn count(&mut self, octets: &[u8], limits: HeaderLimits) -> Result<(), MessageError> {
+        self.octets = self.octets.saturating_add(octets.len());
+        if self.octets > limits.octets {
+            return Err(MessageError::HeaderTooLong { limit: limits.octets });
         }
+        Ok(())
+    }
+
+    /// A line is complete with these octets. Returns the header when it is.
+    fn end_line(
+        &mut self,
+        octets: &[u8],
+        limits: HeaderLimits,
+    ) -> Result<Option<Ended>, MessageError> {
+        if self.line.is_empty() {
+            self.count(octets, limits)?;
+            return self.take_line(octets, limits);
+        }
+        self.add_to_line(octets, limits)?;
+        let line = core::mem::take(&mut self.line);
+        self.take_line(&line, limits)
+    }
+
+    /// A line that is neither a field nor a continuation ends the header, as in Postfix.
+    fn take_line(
+        &mut self,
+        line: &[u8],
+        limits: HeaderLimits,
+    ) -> Result<Option<Ended>, MessageError> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             return self.take_header(limits).map(Some);
         }
         let continues = line.starts_with(b" ") || line.starts_with(b"\t");
         if continues && !self.field.is_empty() {
             self.field.extend_from_slice(b"\r\n");
-            self.field.extend_from_slice(&line);
+            self.field.extend_from_slice(line);
             return Ok(None);
         }
         // The separator of mailbox files is not part of the message.
@@ -209,17 +195,19 @@ impl HeaderState {
         if at_start && line.starts_with(b"From ") {
             return Ok(None);
         }
-        if HeaderField::parse(&line).is_err() {
-            line.extend_from_slice(b"\r\n");
-            return Ok(Some(Ended { start_of_body: Some(line), ..self.take_header(limits)? }));
+        if check(line).is_err() {
+            let start_of_body = Some([line, b"\r\n"].concat());
+            return Ok(Some(Ended { start_of_body, ..self.take_header(limits)? }));
         }
         self.end_field(limits)?;
-        self.field = line;
+        self.field.extend_from_slice(line);
         Ok(None)
     }
 
     fn end_field(&mut self, limits: HeaderLimits) -> Result<(), MessageError> {
-        if let Ok(field) = HeaderField::parse(&core::mem::take(&mut self.field)) {
+        let field = HeaderField::parse(&self.field);
+        self.field.clear();
+        if let Ok(field) = field {
             if self.header.fields().len() == limits.fields {
                 return Err(MessageError::TooManyFields { limit: limits.fields });
             }
@@ -267,6 +255,9 @@ impl core::error::Error for MessageError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::string::{String, ToString};
+    use proptest::prelude::*;
 
     fn read(message: &[u8], piece: usize) -> (Vec<Vec<u8>>, Vec<u8>) {
         let mut reader = MessageReader::new(HeaderLimits::default());
@@ -301,8 +292,6 @@ mod tests {
         }
     }
 
-    use alloc::string::ToString;
-
     #[test]
     fn messages() {
         good(b"A: 1\r\nB: 2\r\n 3\r\n\r\nx\r\ny", &[b"A: 1", b"B: 2\r\n 3"], b"x\r\ny");
@@ -324,6 +313,16 @@ mod tests {
         good(b"From a@b.test Sat\nA: 1\n\nx", &[b"A: 1"], b"x");
         good(b"A: 1\nFrom a@b.test Sat\n\nx", &[b"A: 1"], b"From a@b.test Sat\r\n\r\nx");
         good(b"A: 1\n \n\nx", &[b"A: 1\r\n "], b"x");
+    }
+
+    proptest! {
+        #[test]
+        fn a_cr_stands_before_every_lf(octets in "[a\r\n]{0,40}", piece in 1_usize..9) {
+            let expected = octets.replace("\r\n", "\n").replace('\n', "\r\n");
+            let message = format!("A: 1\n\n{octets}");
+            let body = read(message.as_bytes(), piece).1;
+            prop_assert_eq!(String::from_utf8(body).unwrap(), expected);
+        }
     }
 
     #[test]

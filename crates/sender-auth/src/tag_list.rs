@@ -17,6 +17,7 @@ use core::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
+use memchr::memchr_iter;
 use smtp_types::Position;
 
 /// How many tags a list may have. The standards know 13; a longer list is made to cost time.
@@ -66,7 +67,9 @@ impl<'t> TagList<'t> {
     pub(crate) fn parse_record(text: &'t [u8]) -> Result<Self, TagListError> {
         let text = utf8(text)?;
         let list = Self { text, tags: Vec::new() };
-        match text.find(|c: char| c.is_ascii_control() && !is_white(c)) {
+        let is_stranger =
+            |octet: &u8| octet.is_ascii_control() & !matches!(octet, b'\t' | b'\r' | b'\n');
+        match find(text.as_bytes(), is_stranger) {
             Some(offset) => Err(list.character(offset)),
             None => list.split(0),
         }
@@ -78,8 +81,10 @@ impl<'t> TagList<'t> {
         let mut list = Self { text, tags: Vec::with_capacity(16) };
         let mut offset = start;
         let specs = text.get(start..).unwrap_or_default();
-        for spec in specs.split(';') {
-            let is_last = offset + spec.len() == text.len();
+        let ends = memchr_iter(b';', specs.as_bytes()).map(|end| start + end);
+        for end in ends.chain([text.len()]) {
+            let spec = text.get(offset..end).unwrap_or_default();
+            let is_last = end == text.len();
             if is_last && !list.tags.is_empty() && trim(spec).is_empty() {
                 break;
             }
@@ -92,7 +97,7 @@ impl<'t> TagList<'t> {
                 return Err(list.error(tag.name_offset, TagListFault::TooMany));
             }
             list.tags.push(tag);
-            offset += spec.len() + 1;
+            offset = end + 1;
         }
         Ok(list)
     }
@@ -146,11 +151,7 @@ impl<'t> TagList<'t> {
             let fold = line
                 .strip_suffix('\r')
                 .filter(|_| next.is_some_and(|next| next.starts_with([' ', '\t'])));
-            let octets = fold.unwrap_or(line).as_bytes();
-            // All are looked at without a way out, so that the compiler can take many at once.
-            if octets.iter().fold(false, |any, octet| any | is_control(octet))
-                && let Some(index) = octets.iter().position(is_control)
-            {
+            if let Some(index) = find(fold.unwrap_or(line).as_bytes(), is_control) {
                 return Err(self.character(offset + index));
             }
             offset += line.len();
@@ -170,6 +171,13 @@ impl<'t> TagList<'t> {
     fn error(&self, offset: usize, fault: TagListFault) -> TagListError {
         TagListError { position: self.position(offset), fault }
     }
+}
+
+/// The first octet that is such a one. In most texts there is none, so all are looked at without a
+/// way out first: the compiler can take many at once.
+fn find(octets: &[u8], is_it: impl Fn(&u8) -> bool) -> Option<usize> {
+    let any = octets.iter().fold(false, |any, octet| any | is_it(octet));
+    if any { octets.iter().position(is_it) } else { None }
 }
 
 /// Text of internationalized mail is UTF-8 (RFC 8616 §3), all other is ASCII.
@@ -204,16 +212,10 @@ pub(crate) fn parts(value: &str) -> impl Iterator<Item = &str> {
 
 /// The octets of a `base64string` (RFC 6376 §2.10): folds anywhere, padding or none.
 pub(crate) fn base64(value: &str) -> Option<Vec<u8>> {
-    let mut text = value.as_bytes().to_vec();
-    let mut end = 0;
-    for octet in value.bytes() {
-        // The next octet that counts is written over this one if it is white.
-        if let Some(place) = text.get_mut(end) {
-            *place = octet;
-        }
-        end += usize::from(octet > b' ');
+    let mut text = Vec::with_capacity(value.len());
+    for run in value.as_bytes().split(|octet| *octet <= b' ') {
+        text.extend_from_slice(run);
     }
-    text.truncate(end);
     STANDARD_PAD_INDIFFERENT.decode(text).ok()
 }
 

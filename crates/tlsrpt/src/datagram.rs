@@ -14,6 +14,7 @@
 //! - Reasons are free text: without control characters, and without addresses.
 //!
 //! What can be understood is taken, with a [`Remark`]; what would be counted wrongly is an error.
+//! Both stand beside the members in which they are found, which makes the file long.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -26,7 +27,7 @@ use core::net::IpAddr;
 use serde_core::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess};
 use smtp_types::{DomainName, DomainNameError, Position};
 
-use crate::json::{Found, Items, List, Members, OBJECT, Object, Scalar, Texts};
+use crate::json::{Found, Items, List, Members, OBJECT, Object, Scalar, Texts, decoded};
 use crate::privacy::without_addresses;
 use crate::write::failure_code;
 use crate::{Event, Failure, Outcome, Policy, PolicyType, ResultType, Session};
@@ -104,7 +105,7 @@ pub fn parse_datagram(octets: &[u8]) -> Result<Datagram, DatagramError> {
         let fault = DatagramFault::TooLong { octets: octets.len() };
         return Err(DatagramError { position: START, fault });
     }
-    let text = String::from_utf8_lossy(octets);
+    let text = decoded(octets);
     let mut reader = Reader { index: None, remarks: Vec::new(), fault: None };
     if matches!(text, Cow::Owned(_)) {
         reader.remarks.push(Remark::NotUtf8);

@@ -15,6 +15,16 @@ use serde_core::de::{
 };
 use serde_core::de::{Error, Visitor};
 
+/// The octets as text, with U+FFFD for what is not UTF-8; borrowed if nothing had to be replaced.
+///
+/// Checking first is several times as fast as replacing at once, and nearly always enough.
+pub(crate) fn decoded(octets: &[u8]) -> Cow<'_, str> {
+    match core::str::from_utf8(octets) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(String::from_utf8_lossy(octets).into_owned()),
+    }
+}
+
 /// Any value; lists and objects are passed over.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Scalar<'de> {

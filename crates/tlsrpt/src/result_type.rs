@@ -58,8 +58,20 @@ impl ResultType {
     /// Reads a type; one that is unknown is kept.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let known = Self::ALL.into_iter().find(|known| known.as_str() == text);
-        known.unwrap_or_else(|| Self::Other(text.into()))
+        match text {
+            "starttls-not-supported" => Self::StarttlsNotSupported,
+            "certificate-host-mismatch" => Self::CertificateHostMismatch,
+            "certificate-expired" => Self::CertificateExpired,
+            "certificate-not-trusted" => Self::CertificateNotTrusted,
+            "tlsa-invalid" => Self::TlsaInvalid,
+            "dnssec-invalid" => Self::DnssecInvalid,
+            "dane-required" => Self::DaneRequired,
+            "sts-policy-fetch-error" => Self::StsPolicyFetchError,
+            "sts-policy-invalid" => Self::StsPolicyInvalid,
+            "sts-webpki-invalid" => Self::StsWebpkiInvalid,
+            "validation-failure" => Self::ValidationFailure,
+            other => Self::Other(other.into()),
+        }
     }
 
     /// The type as reports write it, for example `certificate-expired`.

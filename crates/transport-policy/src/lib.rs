@@ -7,7 +7,8 @@
 //! 1. [`gather`] finds out what both say, side by side, and keeps it as [`Facts`].
 //! 2. [`decide`] turns the facts, the operator's [`Settings`] and [`LocalPolicy`] into one
 //!    [`Decision`]: what the mail server is told, and why, as values ([`Reason`]).
-//! 3. [`result_types`] says what a TLS report (RFC 8460) calls the failures among the facts.
+//! 3. [`result_types`] says what a TLS report (RFC 8460) calls the failures among the facts, and
+//!    [`session_result_type`] what it calls those of a session ([`SessionFailure`]).
 //!
 //! What decides, in this order:
 //!
@@ -30,6 +31,7 @@ mod decision;
 mod facts;
 mod reason;
 mod report;
+mod session;
 
 pub use decide::decide;
 pub use decision::{
@@ -37,4 +39,5 @@ pub use decision::{
 };
 pub use facts::{Facts, Memory, gather};
 pub use reason::Reason;
-pub use report::result_types;
+pub use report::{policy_result_type, result_types, session_result_type};
+pub use session::SessionFailure;

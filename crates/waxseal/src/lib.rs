@@ -11,6 +11,7 @@
 //! | [`sender`] | the role: memory, freshness, one look-up for many askers | any wire format |
 //! | [`answer`] | socketmap, Exim's line, the decision API | why a decision fell |
 //! | [`gate`] | the role: verifies and judges incoming mail, signs outgoing mail | who looks things up |
+//! | [`collect`] | the role: counts the TLS sessions of our own mail servers | how a report looks |
 //! | [`report`] | the role: tells the owners of domains what mail came in their name | why a verdict fell |
 //! | [`intake`] | reads what others report: mails, packed files, XML | what is kept of it |
 //! | [`explain`] | an evaluation as a document, and as text for people | how it is judged |
@@ -26,6 +27,7 @@
 
 pub mod answer;
 pub mod cli;
+pub mod collect;
 pub mod config;
 pub mod crypto;
 pub mod explain;

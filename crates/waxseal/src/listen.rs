@@ -10,6 +10,7 @@ mod activation;
 mod address;
 mod bind;
 mod connection;
+mod datagrams;
 
 use std::fmt;
 use std::io;
@@ -18,6 +19,7 @@ pub use activation::{Inherited, inherited};
 pub use address::{ListenAddress, MAX_UNIX_PATH};
 pub use bind::bind;
 pub use connection::{Connection, Listener, Peer};
+pub use datagrams::{DatagramSocket, bind_datagrams};
 
 use crate::config::Config;
 
@@ -38,6 +40,8 @@ pub enum Role {
     Line,
     /// Messages on their way in and out.
     Milter,
+    /// TLS sessions to be counted, as lines of JSON.
+    TlsLines,
     /// Reports of others, from our mail server.
     Lmtp,
     /// Reports of others, from any mail server.
@@ -46,14 +50,21 @@ pub enum Role {
     Https,
 }
 
+/// The name of a descriptor of the socket for datagrams in a systemd unit.
+pub(crate) const TLSRPT: &str = "tlsrpt";
+
+/// The key that holds the addresses of sockets for datagrams.
+pub(crate) const TLSRPT_KEY: &str = "collect.socket";
+
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Socketmap,
         Self::Http,
         Self::Api,
         Self::Line,
         Self::Milter,
+        Self::TlsLines,
         Self::Lmtp,
         Self::Smtp,
         Self::Https,
@@ -68,6 +79,7 @@ impl Role {
             Self::Api => "api",
             Self::Line => "line",
             Self::Milter => "milter",
+            Self::TlsLines => "tlsrpt-lines",
             Self::Lmtp => "lmtp",
             Self::Smtp => "smtp",
             Self::Https => "https",
@@ -83,6 +95,7 @@ impl Role {
             Self::Api => "http.api",
             Self::Line => "line.listen",
             Self::Milter => "gate.listen",
+            Self::TlsLines => "collect.stream",
             Self::Lmtp => "intake.lmtp",
             Self::Smtp => "intake.smtp",
             Self::Https => "intake.https",
@@ -98,6 +111,7 @@ impl Role {
             Self::Api => &config.http.api,
             Self::Line => &config.line.listen,
             Self::Milter => &config.gate.listen,
+            Self::TlsLines => &config.collect.stream,
             Self::Lmtp => &config.intake.lmtp,
             Self::Smtp => &config.intake.smtp,
             Self::Https => &config.intake.https,
@@ -105,16 +119,22 @@ impl Role {
     }
 }
 
-/// Opens every listener of `config`. The sockets that systemd has handed over for a role take the
-/// place of the addresses of that role.
+/// Every open socket.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where others connect.
+    pub listeners: Vec<(Role, Listener)>,
+    /// Where mail servers send datagrams about TLS sessions.
+    pub datagrams: Vec<DatagramSocket>,
+}
+
+/// Opens every socket of `config`. Those that systemd has handed over for a role take the place of
+/// the addresses of that role.
 ///
 /// # Errors
 /// Every address that cannot be had. None is open then.
-pub fn open(
-    config: &Config,
-    inherited: Inherited,
-) -> Result<Vec<(Role, Listener)>, Vec<ListenError>> {
-    let mut listeners = inherited.sockets;
+pub fn open(config: &Config, inherited: Inherited) -> Result<Opened, Vec<ListenError>> {
+    let Inherited { sockets: mut listeners, mut datagrams } = inherited;
     let mut errors = Vec::new();
     let taken: Vec<Role> = listeners.iter().map(|(role, _)| *role).collect();
     for role in Role::ALL.into_iter().filter(|role| !taken.contains(role)) {
@@ -122,6 +142,7 @@ pub fn open(
             Role::Socketmap | Role::Line => config.socketmap.unix_mode,
             Role::Http | Role::Api => OPERATOR_MODE,
             Role::Milter => config.gate.unix_mode,
+            Role::TlsLines => config.collect.unix_mode,
             Role::Lmtp | Role::Smtp | Role::Https => config.intake.unix_mode,
         };
         for address in role.addresses(config) {
@@ -135,7 +156,19 @@ pub fn open(
             }
         }
     }
-    if errors.is_empty() { Ok(listeners) } else { Err(errors) }
+    if datagrams.is_empty() {
+        for address in &config.collect.socket {
+            match bind_datagrams(address, config.collect.unix_mode) {
+                Ok(socket) => datagrams.push(socket),
+                Err(fault) => errors.push(ListenError {
+                    key: TLSRPT_KEY,
+                    address: address.to_string(),
+                    fault,
+                }),
+            }
+        }
+    }
+    if errors.is_empty() { Ok(Opened { listeners, datagrams }) } else { Err(errors) }
 }
 
 /// An address that cannot be had.

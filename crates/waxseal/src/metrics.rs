@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::answer::SocketmapCounters;
+use crate::collect::Collector as TlsCollector;
 use crate::config::FileHealth;
 use crate::gate::counters::GateCounters;
 use crate::gate::milter::MilterCounters;
@@ -30,6 +31,8 @@ pub struct Metrics {
     pub sender: Arc<Sender>,
     /// The gate, if there is one.
     pub gate: Option<Watched>,
+    /// The collector of TLS sessions, if there is one.
+    pub collector: Option<Arc<TlsCollector>>,
     /// The socketmap server.
     pub socketmap: Arc<SocketmapCounters>,
     /// The intake, if there is one.
@@ -189,6 +192,10 @@ impl Metrics {
             );
             note(Status::Degraded, text);
         }
+        if self.collector.as_ref().is_some_and(|collector| !collector.disk_is_fine()) {
+            let text = "TLS sessions for reports are only in memory: the store does not take them";
+            note(Status::Degraded, text.to_owned());
+        }
         if let FileHealth::KeptOld { errors } = self.sender.overrides().health() {
             let first = errors.first().map(String::as_str).unwrap_or_default();
             note(
@@ -319,6 +326,31 @@ impl Metrics {
                     "Refreshes that failed",
                     sender.failed_refreshes.get(),
                 ),
+                number(
+                    "testing_probes",
+                    "Mail hosts of domains in mode testing that were looked at",
+                    sender.probes.get(),
+                ),
+                number(
+                    "testing_probes_unseen",
+                    "Such hosts that did not answer",
+                    sender.probes_unseen.get(),
+                ),
+                number(
+                    "testing_probes_dropped",
+                    "Such hosts that were left out because too many waited",
+                    sender.probes_dropped.get(),
+                ),
+                number(
+                    "testing_failures",
+                    "Failures that would have made mail wait in mode enforce",
+                    sender.testing_failures.get(),
+                ),
+                number(
+                    "observations_dropped",
+                    "Observations for TLS reports that nobody took in time",
+                    self.sender.observations_dropped(),
+                ),
                 Row {
                     name: "sentinel_alarms",
                     help: "Remembered policies that the world was found to disagree with",
@@ -366,6 +398,20 @@ impl Metrics {
         if let Some(intake) = &self.intake {
             snapshot.counters.extend(intake.counters());
             snapshot.gauges.extend(intake.gauges());
+        }
+        if let Some(collector) = &self.collector {
+            let counters = collector.counters().all();
+            snapshot.counters.push(Row {
+                name: "tls_sessions",
+                help: "What became of TLS sessions on the way to reports",
+                label: "event",
+                values: counters.map(|(count, value)| (count.as_str(), value)).collect(),
+            });
+            snapshot.gauges.push(number(
+                "tls_sessions_unsaved",
+                "1 if the disk does not take what is counted",
+                u64::from(!collector.disk_is_fine()),
+            ));
         }
         if let Some(gate) = &self.gate {
             snapshot.counters.extend(gate.counters());

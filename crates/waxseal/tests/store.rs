@@ -8,7 +8,10 @@ use std::path::Path;
 use mta_sts::{CachedPolicy, Policy, PolicyId};
 use rusqlite::Connection;
 use smtp_types::{DomainName, UnixTime};
-use waxseal::store::{OpenNote, Store, StoreError, StoredPolicy};
+use waxseal::store::{
+    OpenNote, Store, StoreError, StoredPolicy, TlsBounds, TlsCounts, TlsFailureCounts,
+    TlsPolicyCounts, TlsRecordSeen,
+};
 
 const NOW: u64 = 1_800_000_000;
 const WEEK: u64 = 604_800;
@@ -312,4 +315,76 @@ async fn two_damaged_files_are_a_new_beginning() {
     let (store, note) = open(folder.path());
     assert_eq!(carried_over(note), Some(0));
     store.save(policy("a.test")).await.unwrap();
+}
+
+/// Counts of TLS sessions with one policy and one failure.
+fn tls_counts(day: u32, domain: &str, at: u64) -> TlsCounts {
+    let detail = TlsFailureCounts {
+        failure: "f1 validation-failure - - - - - x".to_owned(),
+        coarse: "f1 validation-failure - - - - - -".to_owned(),
+        sessions: 2,
+    };
+    let policy = TlsPolicyCounts {
+        policy: format!("p1 sts {domain} - -"),
+        coarse: format!("p1 sts {domain} - -"),
+        successes: 3,
+        failures: 2,
+        details: vec![detail],
+    };
+    let record = TlsRecordSeen { text: format!("v=TLSRPTv1; rua={at}"), at: UnixTime(at) };
+    TlsCounts { day, domain: name(domain), record: Some(record), policies: vec![policy] }
+}
+
+const ROOM: TlsBounds = TlsBounds { domains: 2, policies: 100, details: 500, rows: 1_000 };
+
+#[tokio::test]
+async fn tls_sessions_add_up_and_a_day_is_closed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let later = tls_counts(7, "a.test", 200);
+    assert_eq!(store.add_tls_counts(vec![later], ROOM).await.unwrap(), 0);
+    let open_days = |last| store.open_tls_days(last, UnixTime(1_000), 3_600, 10);
+    let before = open_days(7).await.unwrap();
+    // An older record does not take the place of a newer one.
+    let earlier = tls_counts(7, "a.test", 100);
+    assert_eq!(store.add_tls_counts(vec![earlier], ROOM).await.unwrap(), 0);
+    assert!(open_days(6).await.unwrap().is_empty());
+    let [day] = &*open_days(7).await.unwrap() else { panic!("one day") };
+    assert_eq!((day.sessions, day.changes), (10, 1));
+    assert_eq!(day.record.as_ref().unwrap().text, "v=TLSRPTv1; rua=200");
+    let [row] = &*store.tls_rows_of(7, name("a.test")).await.unwrap() else { panic!("one row") };
+    assert_eq!((row.successes, row.failures, row.details[0].sessions), (6, 4, 4));
+
+    // Whoever read it before the last change must read again.
+    assert!(!store.close_tls_day(before[0].clone(), "made", vec![]).await.unwrap());
+    assert!(store.close_tls_day(day.clone(), "made", vec![]).await.unwrap());
+    assert!(!store.close_tls_day(day.clone(), "made", vec![]).await.unwrap());
+    assert!(store.tls_rows_of(7, name("a.test")).await.unwrap().is_empty());
+    // What comes for a closed day is told with the next.
+    store.add_tls_counts(vec![tls_counts(7, "a.test", 300)], ROOM).await.unwrap();
+    assert!(open_days(7).await.unwrap().is_empty());
+    let [next] = &*open_days(9).await.unwrap() else { panic!("one day") };
+    assert_eq!((next.day, next.sessions), (8, 5));
+    store.postpone_tls_day(8, name("a.test"), UnixTime(2_000)).await.unwrap();
+    assert!(open_days(9).await.unwrap().is_empty());
+    store.delete_old_tls_days(9).await.unwrap();
+    assert!(store.tls_rows_of(8, name("a.test")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_day_of_tls_sessions_has_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let many: Vec<_> = ["a.test", "b.test", "c.test"].map(|one| tls_counts(1, one, 1)).into();
+    // The third domain is one too many; the others go on counting.
+    assert_eq!(store.add_tls_counts(many.clone(), ROOM).await.unwrap(), 5);
+    assert_eq!(store.add_tls_counts(many.clone(), ROOM).await.unwrap(), 5);
+    let tight = TlsBounds { policies: 0, details: 0, ..ROOM };
+    let mut coarse = tls_counts(1, "a.test", 1);
+    coarse.policies[0].policy = "p1 sts a.test - other".to_owned();
+    coarse.policies[0].details[0].failure = "f1 validation-failure - - - - - y".to_owned();
+    assert_eq!(store.add_tls_counts(vec![coarse], tight).await.unwrap(), 0);
+    let [row] = &*store.tls_rows_of(1, name("a.test")).await.unwrap() else { panic!("one row") };
+    assert_eq!((row.successes, row.failures, row.details.len()), (9, 6, 2));
+    assert_eq!(row.details.iter().map(|detail| detail.sessions).sum::<u64>(), 6);
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::error::StepError;
+
 /// One run of the client against one server.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sample {
@@ -33,6 +35,13 @@ pub(super) struct Memory {
     pub(super) domains: u32,
     pub(super) publishing: &'static str,
     pub(super) octets: u64,
+}
+
+/// The number behind `name=` in what a program has said.
+pub(super) fn figure(said: &str, name: &str) -> Result<f64, StepError> {
+    said.split_whitespace()
+        .find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+        .ok_or_else(|| StepError::Missing(format!("a program did not say {name}: {said:?}")))
 }
 
 /// The median; the mean of both if two are in the middle. Zero if there is nothing.

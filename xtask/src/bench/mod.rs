@@ -4,14 +4,24 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`socketmap`] | warm answers and memory: the plan of the run |
+//! | [`dkim`] | verifying signatures: the plan of the run |
+//! | [`milter`] | the whole verdict, and memory over many messages: the plan of the run |
+//! | [`tlsrpt`] | collecting TLS sessions: datagrams kept and lost |
+//! | [`programs`] | builds the programs, and gives each a processor |
 //! | [`server`] | starts a server, reads its processor time and memory, ends it |
 //! | [`resolver`] | gets `postfix-mta-sts-resolver` from PyPI |
+//! | [`dkim_peers`] | gets dkimpy from PyPI, mailauth from npm, libopendkim from Debian |
 //! | [`figures`] | medians, and how the results are shown and kept |
 
+mod dkim;
+mod dkim_peers;
 mod figures;
+mod milter;
+mod programs;
 mod resolver;
 mod server;
 mod socketmap;
+mod tlsrpt;
 
 use std::process::ExitCode;
 
@@ -20,18 +30,25 @@ use crate::error::StepError;
 
 const USAGE: &str = "\
 usage: cargo xtask bench socketmap [--rounds N] [--milliseconds N] [--no-resolver] [--no-memory]
+       cargo xtask bench dkim [--rounds N] [--milliseconds N] [--no-peers]
+       cargo xtask bench milter [--rounds N] [--milliseconds N] [--messages N]
+       cargo xtask bench tlsrpt [--rounds N] [--milliseconds N]
 
-Warm socketmap answers of waxseal, beside a bare server (the floor) and beside
-postfix-mta-sts-resolver, and the memory that cached domains take. About four
-minutes; results are printed and written to target/bench/socketmap.json.";
+socketmap: warm socketmap answers of waxseal, beside a bare server (the floor) and beside
+postfix-mta-sts-resolver, and the memory that cached domains take. About four minutes.
+dkim: verifying signatures with waxseal, beside bare cryptography (the floor) and beside
+dkimpy, mailauth and libopendkim. About three minutes.
+milter: messages through the milter of waxseal, beside one that accepts them unseen (the
+floor), and memory over --messages messages, a million by default. About ten minutes.
+tlsrpt: datagrams about TLS sessions that waxseal counts in a second, and loses in bursts,
+beside a bare receiver (the floor) and beside tlsrpt-collectd. About two minutes.
+Results are printed and written to target/bench/.";
 
 /// Runs a comparison.
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let done = match arguments.split_first() {
-        Some((what, flags)) if what == "socketmap" => {
-            plan(flags).and_then(|plan| socketmap::run(&plan))
-        }
-        _ => Err(StepError::Usage("expected the name of a comparison".to_owned())),
+        Some((what, flags)) => compare(what, flags),
+        None => Err(StepError::Usage("expected the name of a comparison".to_owned())),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,19 +63,63 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     }
 }
 
-fn plan(flags: &[String]) -> Result<socketmap::Plan, StepError> {
-    let mut plan = socketmap::Plan::default();
+fn compare(what: &str, flags: &[String]) -> Result<(), StepError> {
     let mut flags = flags.iter();
-    while let Some(flag) = flags.next() {
-        match flag.as_str() {
-            "--rounds" => plan.rounds = number(flag, flags.next())?,
-            "--milliseconds" => plan.milliseconds = number(flag, flags.next())?,
-            "--no-resolver" => plan.resolver = false,
-            "--no-memory" => plan.memory = false,
-            other => return Err(StepError::Usage(format!("expected a flag, found {other:?}"))),
+    match what {
+        "socketmap" => {
+            let mut plan = socketmap::Plan::default();
+            while let Some(flag) = flags.next() {
+                match flag.as_str() {
+                    "--rounds" => plan.rounds = number(flag, flags.next())?,
+                    "--milliseconds" => plan.milliseconds = number(flag, flags.next())?,
+                    "--no-resolver" => plan.resolver = false,
+                    "--no-memory" => plan.memory = false,
+                    other => return Err(unknown(other)),
+                }
+            }
+            socketmap::run(&plan)
         }
+        "dkim" => {
+            let mut plan = dkim::Plan::default();
+            while let Some(flag) = flags.next() {
+                match flag.as_str() {
+                    "--rounds" => plan.rounds = number(flag, flags.next())?,
+                    "--milliseconds" => plan.milliseconds = number(flag, flags.next())?,
+                    "--no-peers" => plan.peers = false,
+                    other => return Err(unknown(other)),
+                }
+            }
+            dkim::run(&plan)
+        }
+        "milter" => {
+            let mut plan = milter::Plan::default();
+            while let Some(flag) = flags.next() {
+                match flag.as_str() {
+                    "--rounds" => plan.rounds = number(flag, flags.next())?,
+                    "--milliseconds" => plan.milliseconds = number(flag, flags.next())?,
+                    "--messages" => plan.messages = number(flag, flags.next())?,
+                    other => return Err(unknown(other)),
+                }
+            }
+            milter::run(&plan)
+        }
+        "tlsrpt" => {
+            let mut plan = tlsrpt::Plan::default();
+            while let Some(flag) = flags.next() {
+                match flag.as_str() {
+                    "--rounds" => plan.rounds = number(flag, flags.next())?,
+                    "--milliseconds" => plan.milliseconds = number(flag, flags.next())?,
+                    other => return Err(unknown(other)),
+                }
+            }
+            tlsrpt::run(&plan)
+        }
+        other => Err(StepError::Usage(format!("expected a comparison, found {other:?}"))),
     }
-    Ok(plan)
+}
+
+fn unknown(flag: &str) -> StepError {
+    StepError::Usage(format!("expected a flag, found {flag:?}"))
 }
 
 fn number(flag: &str, value: Option<&String>) -> Result<u32, StepError> {

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
 
-use super::figures::{Memory, Row, Sample, json, median, medians, table};
+use super::figures::{Memory, Row, Sample, figure, json, median, medians, table};
+use super::programs::{Core, Programs};
 use super::resolver;
-use super::server::Server;
-use crate::command::{cargo, is_installed, output_text};
+use super::server::{Server, free_address};
+use crate::command::output_text;
 use crate::error::StepError;
 use crate::tree::root;
 
@@ -56,7 +57,7 @@ const MEMORY: [(u32, &str, &str); 7] = [
 pub(super) fn run(plan: &Plan) -> Result<(), StepError> {
     let folder = root().join("target/bench");
     fs::create_dir_all(&folder).map_err(StepError::file(&folder))?;
-    let programs = build()?;
+    let programs = Programs::build("socketmap_peers")?;
 
     let (rows, mut memory) = warm(plan, &programs, &folder)?;
     if plan.memory {
@@ -68,76 +69,6 @@ pub(super) fn run(plan: &Plan) -> Result<(), StepError> {
     fs::write(&file, json(&rows, &memory)).map_err(StepError::file(&file))?;
     println!("written to {}", crate::tree::relative(&file));
     Ok(())
-}
-
-/// Builds the programs.
-fn build() -> Result<Programs, StepError> {
-    let messages = output_text(cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "waxseal",
-        "--bin",
-        "waxseal",
-        "--bench",
-        "socketmap_peers",
-        "--message-format",
-        "json-render-diagnostics",
-    ]))?;
-    let path = |name: &str| {
-        let target = format!("\"name\":\"{name}\"");
-        let mut ours = messages.lines().filter(|line| line.contains(&target));
-        ours.find_map(|line| {
-            let (_, path) = line.split_once("\"executable\":\"")?;
-            path.split_once('"').map(|(path, _)| PathBuf::from(path))
-        })
-        .ok_or_else(|| StepError::Missing(format!("cargo did not say where {name} is")))
-    };
-    Ok(Programs { peers: path("socketmap_peers")?, daemon: path("waxseal")?, pinned: can_pin() })
-}
-
-fn can_pin() -> bool {
-    std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
-        && is_installed("taskset", &["--version"])
-}
-
-struct Programs {
-    /// The one that holds the servers and the client.
-    peers: PathBuf,
-    /// The real one.
-    daemon: PathBuf,
-    pinned: bool,
-}
-
-/// Which processor a program gets.
-#[derive(Clone, Copy)]
-enum Core {
-    Server,
-    Client,
-}
-
-impl Programs {
-    fn ours(&self, core: Core, arguments: &[&str]) -> Command {
-        let mut command = self.on(core, &self.peers);
-        command.args(arguments);
-        command
-    }
-
-    fn on(&self, core: Core, path: &Path) -> Command {
-        if !self.pinned {
-            return Command::new(path);
-        }
-        let mut command = Command::new("taskset");
-        command.args([
-            "-c",
-            match core {
-                Core::Server => "0",
-                Core::Client => "1",
-            },
-        ]);
-        command.arg(path);
-        command
-    }
 }
 
 /// All servers under all loads, and their memory at the end.
@@ -227,13 +158,6 @@ fn start_daemon(
     Ok(server)
 }
 
-/// A port that is free now.
-fn free_address() -> Result<SocketAddr, StepError> {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map_err(StepError::file(Path::new("127.0.0.1")))
-}
-
 fn start_resolver(programs: &Programs, folder: &Path, domains: &str) -> Result<Server, StepError> {
     let python = resolver::python(folder)?;
     let address = free_address()?;
@@ -259,11 +183,7 @@ fn measure(
     let said = output_text(programs.ours(Core::Client, &arguments))?;
     let cpu = server.cpu_seconds()? - before;
 
-    let figure = |name: &str| {
-        said.split_whitespace()
-            .find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse::<f64>().ok())
-            .ok_or_else(|| StepError::Missing(format!("the client did not say {name}: {said:?}")))
-    };
+    let figure = |name| figure(&said, name);
     Ok(Sample {
         rate: figure("answers")? / figure("seconds")?,
         p50: figure("p50_ns")? / 1e3,

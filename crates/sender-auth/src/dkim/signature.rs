@@ -9,12 +9,13 @@ use alloc::string::String;
 use core::fmt;
 use core::ops::Range;
 
+use memchr::memchr_iter;
 use smtp_types::{DomainName, UnixTime};
 
 use crate::crypto::KeyType;
 use crate::dkim::{Canonicalization, Selector, SignatureError, SignatureFault};
 use crate::header::HeaderField;
-use crate::tag_list::{Tag, TagList, base64, is_white, parts};
+use crate::tag_list::{Tag, TagList, base64, is_white, parts, trim};
 
 /// The name of the header field.
 pub const SIGNATURE_FIELD: &str = "DKIM-Signature";
@@ -265,28 +266,22 @@ fn parse_signed_fields(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<str>, Si
     let fault = |fault| Err(at(list, tag, fault));
     let not_names = || SignatureFault::FieldNames { found: tag.value.into() };
     let mut names = String::with_capacity(tag.value.len());
-    let (mut begin, mut count, mut from, mut ended) = (0, 0, false, false);
-    for octet in tag.value.bytes().chain([b':']) {
-        if octet == b':' {
-            let name = names.get(begin..).unwrap_or_default();
-            if name.is_empty() {
-                return fault(not_names());
-            }
-            if count == MAX_SIGNED_FIELDS {
-                return fault(SignatureFault::TooManyFields);
-            }
-            from |= name.eq_ignore_ascii_case("From");
-            names.push(':');
-            (begin, count, ended) = (names.len(), count + 1, false);
-        } else if is_white(char::from(octet)) {
-            ended = names.len() > begin;
-        } else if octet.is_ascii_graphic() && !ended {
-            names.push(char::from(octet));
-        } else {
+    let (mut begin, mut count, mut from) = (0, 0, false);
+    for end in memchr_iter(b':', tag.value.as_bytes()).chain([tag.value.len()]) {
+        let name = trim(tag.value.get(begin..end).unwrap_or_default());
+        if name.is_empty() || !name.bytes().all(|octet| octet.is_ascii_graphic()) {
             return fault(not_names());
         }
+        if count == MAX_SIGNED_FIELDS {
+            return fault(SignatureFault::TooManyFields);
+        }
+        from |= name.eq_ignore_ascii_case("From");
+        if count > 0 {
+            names.push(':');
+        }
+        names.push_str(name);
+        (begin, count) = (end + 1, count + 1);
     }
-    names.pop();
     if !from {
         return fault(SignatureFault::FromNotSigned);
     }

@@ -196,7 +196,9 @@ pub(crate) fn word_fits(path: &str, text: &str, old: bool) -> bool {
     match path.rsplit_once('/').map_or(path, |(_, name)| name) {
         "version" => text == "1.0",
         "begin" | "end" | "count" | "pct" => text.parse::<u64>().is_ok(),
-        "source_ip" => text.parse::<std::net::IpAddr>().is_ok() && !text.contains("::ffff:"),
+        "source_ip" => {
+            text.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical() == address)
+        }
         "p" | "sp" | "np" => one_of("none quarantine reject"),
         "adkim" | "aspf" => one_of("r s"),
         "discovery_method" => one_of("psl treewalk"),

@@ -1,4 +1,7 @@
 //! The members of a report, object by object, in the order of RFC 8460 §4.4.
+//!
+//! First how a value is read whatever its type, then each object with its members. The file is as
+//! long as the schema.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -35,36 +38,52 @@ const ALIASES: [(&str, &str); 4] = [
     ("failure-error-code", "failure-reason-code"),
 ];
 
-/// Which members of an object came already, one bit for each.
+/// Which members of an object came already, one bit for each, and which is likely to come next.
 #[derive(Clone, Copy, Default)]
-struct Seen(u16);
+struct Seen {
+    bits: u16,
+    next: usize,
+}
 
 impl Reader<'_> {
     /// Which of `fields` a name means, unless it is unknown or came already.
+    ///
+    /// Most reports keep the order of the standard, so the search begins behind the last member.
     fn field(
         &mut self,
         name: &str,
         fields: &[&'static str],
         seen: &mut Seen,
     ) -> Option<&'static str> {
-        let index = fields.iter().position(|field| *field == name).or_else(|| {
-            let plain = name.to_ascii_lowercase().replace('_', "-");
-            let alias = ALIASES.iter().find(|(alias, _)| *alias == plain);
-            let plain = alias.map_or(&*plain, |(_, field)| *field);
-            let index = fields.iter().position(|field| *field == plain);
-            match index {
-                Some(index) => self.quirk(QuirkKind::MemberName, fields[index], name),
-                None => self.quirk(QuirkKind::UnknownMember, REPORT, name),
-            }
-            index
-        })?;
+        let index = match fields.get(seen.next) {
+            Some(field) if *field == name => seen.next,
+            _ => fields
+                .iter()
+                .position(|field| *field == name)
+                .or_else(|| self.odd_field(name, fields))?,
+        };
+        seen.next = index + 1;
         let bit = 1 << index;
-        if seen.0 & bit != 0 {
+        if seen.bits & bit != 0 {
             self.quirk(QuirkKind::RepeatedMember, fields[index], "");
             return None;
         }
-        seen.0 |= bit;
+        seen.bits |= bit;
         Some(fields[index])
+    }
+
+    /// Which of `fields` a name in another spelling means.
+    #[cold]
+    fn odd_field(&mut self, name: &str, fields: &[&'static str]) -> Option<usize> {
+        let plain = name.to_ascii_lowercase().replace('_', "-");
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == plain);
+        let plain = alias.map_or(&*plain, |(_, field)| *field);
+        let index = fields.iter().position(|field| *field == plain);
+        match index {
+            Some(index) => self.quirk(QuirkKind::MemberName, fields[index], name),
+            None => self.quirk(QuirkKind::UnknownMember, REPORT, name),
+        }
+        index
     }
 
     fn text<'de, A: MapAccess<'de>>(
@@ -262,7 +281,7 @@ impl Reader<'_> {
 
     fn missing(&mut self, seen: Seen, fields: &[&'static str], required: &[&'static str]) {
         for (index, field) in fields.iter().enumerate() {
-            if seen.0 & (1 << index) == 0 && required.contains(field) {
+            if seen.bits & (1 << index) == 0 && required.contains(field) {
                 self.quirk(QuirkKind::Missing, field, "");
             }
         }
@@ -660,7 +679,7 @@ impl<'de> Members<'de> for DetailMembers<'_, '_> {
             Some(field @ "receiving-mx-helo") => {
                 let text = reader.boxed(field, object)?;
                 failure.mx_helo = match text {
-                    Some(text) if text.contains(['\r', '\n']) => {
+                    Some(text) if text.bytes().any(|octet| matches!(octet, b'\r' | b'\n')) => {
                         reader.quirk(QuirkKind::EhloReply, field, &text);
                         ehlo_name(&text)
                     }

@@ -19,14 +19,14 @@ mod quirk;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde_core::de::DeserializeSeed;
 use smtp_types::Position;
 
-use crate::json::{Found, Object};
+use crate::json::{Found, Object, decoded};
 use crate::{FailureDetail, Report};
 
 use members::ReportMembers;
@@ -90,7 +90,7 @@ pub fn read_report_with(
         return Err(at_start(ReadFault::TooLong { octets: octets.len() }));
     }
     let mut reader = Reader::new(sink);
-    let decoded = String::from_utf8_lossy(octets);
+    let decoded = decoded(octets);
     if matches!(decoded, Cow::Owned(_)) {
         reader.quirk(QuirkKind::NotUtf8, REPORT, "");
     }

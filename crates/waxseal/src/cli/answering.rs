@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::answer::{SocketmapCounters, SocketmapSettings, api, http, line, socketmap};
+use crate::collect::Collector;
 use crate::config::Config;
 use crate::listen::{Listener, Role};
 use crate::metrics::{Metrics, Watched, WatchedIntake};
@@ -43,6 +44,8 @@ pub(super) struct Answering {
     pub(super) gate: Option<Watched>,
     /// The intake, if there is one.
     pub(super) intake: Option<WatchedIntake>,
+    /// The collector, if there is one.
+    pub(super) collector: Option<Arc<Collector>>,
     pub(super) socketmap: Arc<SocketmapCounters>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) stopped: watch::Receiver<bool>,
@@ -51,12 +54,13 @@ pub(super) struct Answering {
 impl Answering {
     /// Answers on all listeners until stopped.
     pub(super) async fn run(self, listeners: Vec<(Role, Listener)>) {
-        let Self { config, sender, gate, intake, socketmap: counters, pulse, stopped } = self;
+        let Self { config, sender, gate, intake, collector, socketmap: counters, pulse, stopped } =
+            self;
         let pulse = tokio::spawn(pulse.beat());
         let answers = Arc::new(Arc::clone(&sender));
         let recent = gate.as_ref().map(|gate| Arc::clone(&gate.recent));
         let (watched, socketmap) = (Arc::clone(&sender), Arc::clone(&counters));
-        let metrics = Arc::new(Metrics { sender: watched, gate, socketmap, intake });
+        let metrics = Arc::new(Metrics { sender: watched, gate, collector, socketmap, intake });
         let mut servers = JoinSet::new();
         let mut maps = Vec::new();
         for (role, listener) in listeners {
@@ -78,8 +82,8 @@ impl Answering {
                         stopped,
                     ));
                 }
-                // Served where there is time to look things up, by `serve`.
-                Role::Milter | Role::Lmtp | Role::Smtp | Role::Https => {}
+                // Served where there is time for that, by `serve`.
+                Role::Milter | Role::TlsLines | Role::Lmtp | Role::Smtp | Role::Https => {}
                 Role::Line => {
                     let settings = line::LineSettings::default();
                     servers.spawn(line::serve(listener, Arc::clone(&answers), settings, stopped));

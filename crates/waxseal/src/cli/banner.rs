@@ -22,6 +22,7 @@ const WIDTH: usize = 80;
 pub(super) fn print(
     config: &Config,
     addresses: &[(Role, ListenAddress)],
+    datagrams: &[ListenAddress],
     sender: &Sender,
     validation: &Validation,
 ) -> io::Result<()> {
@@ -30,6 +31,9 @@ pub(super) fn print(
     writeln!(out)?;
     for (role, address) in addresses {
         writeln!(out, "  {:<11} {address}", purpose(*role))?;
+    }
+    for address in datagrams {
+        writeln!(out, "  {:<11} {address}", "tlsrpt")?;
     }
     match sender.remembered().store() {
         Some(_) => writeln!(out, "  {:<11} {}", "state", config.state_dir.display())?,
@@ -61,6 +65,7 @@ const fn purpose(role: Role) -> &'static str {
         Role::Lmtp => "lmtp",
         Role::Smtp => "smtp",
         Role::Https => "posts",
+        Role::TlsLines => "tls lines",
     }
 }
 

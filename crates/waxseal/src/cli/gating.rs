@@ -94,7 +94,8 @@ impl Gating {
             help: config.gate.help.clone(),
         };
         let parts = Parts {
-            observer: observer.clone(),
+            // Keys and reports are seldom looked after, and want to know what is true now.
+            observer: Observer { memory: Some(Arc::default()), ..observer.clone() },
             crypto: Arc::new(AwsLc::new()),
             signers: Arc::clone(&signers),
             local,

@@ -11,6 +11,7 @@ mod dane;
 mod dkim;
 mod explain;
 mod gating;
+mod inject;
 mod lint;
 mod looking;
 mod man;

@@ -15,14 +15,16 @@ use smtp_types::UnixTime;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::answering::{Answering, Pulse};
 use super::gating::{Gating, Memory, Rereading};
 use super::taking_in::TakingIn;
 use super::{banner, wiring};
 use crate::answer::SocketmapCounters;
-use crate::config::{self, Config, LogFormat, LogLevel};
-use crate::listen::{self, ListenAddress, Listener, Role};
+use crate::collect::{Collector, WaysIn};
+use crate::config::{self, Collect, Config, LogFormat, LogLevel};
+use crate::listen::{self, ListenAddress, Listener, Opened, Role};
 use crate::observe::Validation;
 use crate::sender::{Clock, OverrideFile, Sender};
 use crate::store::{OpenNote, Store};
@@ -104,10 +106,17 @@ struct Daemon {
     looking_up: Runtime,
     answering: Runtime,
     listeners: Vec<(Role, Listener)>,
+    collecting: Option<Collecting>,
     sender: Arc<Sender>,
     gating: Option<Gating>,
     taking_in: Option<TakingIn>,
     socketmap: Arc<SocketmapCounters>,
+}
+
+/// The collector with its sockets, not running yet.
+struct Collecting {
+    collector: Arc<Collector>,
+    ways: WaysIn,
 }
 
 /// Lets the program open as many files as the system allows it at all: 4096 connections do not fit
@@ -121,7 +130,17 @@ fn raise_file_limit() {
 /// Makes all parts, or says everything that stands in the way.
 fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daemon, Vec<String>> {
     let one = |error: &dyn std::fmt::Display| vec![error.to_string()];
+    // What is counted needs a place that outlives the program.
+    let config = &match has_memory {
+        true => config.clone(),
+        false => Config { collect: Collect::nowhere(), ..config.clone() },
+    };
     let observer = wiring::observer(config, at).map_err(|error| one(&error))?;
+    // Whoever shows the daemon another Internet wants answers of it, and nothing else.
+    let prober = match config.sender.probe_testing && has_memory {
+        true => Some(wiring::mx_prober(config, &observer.resolver).map_err(|error| one(&error))?),
+        false => None,
+    };
     let overrides = OverrideFile::open(config.sender.overrides.as_deref())?;
     let looking_up = Builder::new_multi_thread()
         .thread_name("look-up")
@@ -130,7 +149,7 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         .map_err(|error| one(&error))?;
     let answering =
         Builder::new_current_thread().enable_all().build().map_err(|error| one(&error))?;
-    let listeners = {
+    let Opened { listeners, datagrams } = {
         let _within = answering.enter();
         let told = |errors: Vec<listen::ListenError>| -> Vec<String> {
             errors.iter().map(ToString::to_string).collect()
@@ -172,11 +191,40 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         }
     };
     let settings = wiring::sender_settings(config);
-    let sender =
-        Sender::new(settings, clock, observer, store, overrides, looking_up.handle().clone());
+    let sender = Sender::new(
+        settings,
+        clock,
+        observer,
+        store.clone(),
+        overrides,
+        looking_up.handle().clone(),
+    );
+    if let Some(prober) = prober {
+        sender.probe_with(prober);
+    }
+    let (streams, listeners): (Vec<_>, Vec<_>) =
+        listeners.into_iter().partition(|(role, _)| *role == Role::TlsLines);
+    let streams = streams.into_iter().map(|(_, listener)| listener).collect();
+    let postfix_log = config.collect.postfix_log.clone();
+    let ways = WaysIn { datagrams, streams, postfix_log, own: sender.observations() };
+    ways.prepare(config).iter().for_each(|warning| tracing::warn!("{warning}"));
+    let collecting = store.map(|store| Collecting {
+        collector: Collector::new(store, clock, config.reports.retention),
+        ways,
+    });
     let config = config.clone();
     let socketmap = Arc::default();
-    Ok(Daemon { config, looking_up, answering, listeners, sender, gating, taking_in, socketmap })
+    Ok(Daemon {
+        config,
+        looking_up,
+        answering,
+        listeners,
+        collecting,
+        sender,
+        gating,
+        taking_in,
+        socketmap,
+    })
 }
 
 fn addresses_of(listeners: &[(Role, Listener)]) -> Vec<(Role, ListenAddress)> {
@@ -192,11 +240,41 @@ const fn is_of_intake(role: Role) -> bool {
 impl Daemon {
     /// Runs until a signal ends it.
     fn run(self, quiet: bool) -> io::Result<ExitCode> {
-        let Self { config, looking_up, answering, listeners, sender, gating, taking_in, socketmap } =
-            self;
-        let addresses = addresses_of(&listeners);
+        let Self {
+            config,
+            looking_up,
+            answering,
+            listeners,
+            collecting,
+            sender,
+            gating,
+            taking_in,
+            socketmap,
+        } = self;
+        let mut addresses = addresses_of(&listeners);
+        let ways = collecting.iter().map(|collecting| &collecting.ways);
+        addresses.extend(
+            ways.clone()
+                .flat_map(|ways| &ways.streams)
+                .filter_map(|listener| Some((Role::TlsLines, listener.local_address().ok()?))),
+        );
+        let datagrams: Vec<_> = ways
+            .flat_map(|ways| &ways.datagrams)
+            .filter_map(|socket| socket.local_address().ok())
+            .collect();
         let resolver = Arc::clone(&sender.observer().resolver);
         let mut signals = looking_up.block_on(async { Signals::new() })?;
+        let (stop, stopped) = watch::channel(false);
+        // First of all: what comes before somebody receives it waits in a short queue of the kernel.
+        let collector = collecting.as_ref().map(|collecting| Arc::clone(&collecting.collector));
+        let collection = collecting.map(|Collecting { collector, ways }| {
+            let running = collector.run(ways, stopped.clone());
+            looking_up.spawn(async {
+                if let Err(error) = running.await {
+                    tracing::error!(%error, "collect: TLS sessions are not counted");
+                }
+            })
+        });
         // A silent resolver makes this take some seconds, in which somebody may want to stop us.
         let proved = looking_up.block_on(async {
             tokio::select! {
@@ -204,10 +282,13 @@ impl Daemon {
                 () = signals.end() => None,
             }
         });
-        let Some(validation) = proved else { return Ok(ExitCode::SUCCESS) };
+        let Some(validation) = proved else {
+            let _ = stop.send(true);
+            looking_up.block_on(collected(collection));
+            return Ok(ExitCode::SUCCESS);
+        };
         say(&validation);
 
-        let (stop, stopped) = watch::channel(false);
         let (ended, mut answering_ended) = oneshot::channel::<()>();
         let pulse = Arc::new(Pulse::default());
         let (milters, listeners): (Vec<_>, Vec<_>) =
@@ -225,6 +306,7 @@ impl Daemon {
             sender: Arc::clone(&sender),
             gate: watched,
             intake,
+            collector,
             socketmap,
             pulse: Arc::clone(&pulse),
             stopped,
@@ -238,7 +320,9 @@ impl Daemon {
             let (config, sender, validation) =
                 (config.clone(), Arc::clone(&sender), validation.clone());
             // It asks Postfix for its settings, and nobody should wait for that.
-            thread::spawn(move || banner::print(&config, &addresses, &sender, &validation));
+            thread::spawn(move || {
+                banner::print(&config, &addresses, &datagrams, &sender, &validation)
+            });
         }
         looking_up.spawn(Arc::clone(&sender).work());
         looking_up.spawn(prove_again(Arc::clone(&sender), validation, config.dns.probe_interval));
@@ -263,10 +347,21 @@ impl Daemon {
                 }
             };
             let _ = tokio::time::timeout(FINISH_TIMEOUT, finished).await;
+            collected(collection).await;
             sender.finish().await;
         });
         looking_up.shutdown_timeout(Duration::from_secs(1));
         outcome
+    }
+}
+
+/// Waits until the collector has brought to the disk what it counted, but not for ever.
+async fn collected(collection: Option<JoinHandle<()>>) {
+    let Some(collection) = collection else { return };
+    match tokio::time::timeout(FINISH_TIMEOUT, collection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => tracing::error!(%fault, "collect: it has ended: a fault of ours"),
+        Err(_) => tracing::error!("collect: the disk does not take what was counted in time"),
     }
 }
 

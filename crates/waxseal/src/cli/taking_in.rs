@@ -118,7 +118,12 @@ impl TakingIn {
                 Role::Lmtp => mail.push((Dialect::Lmtp, listener)),
                 Role::Smtp => mail.push((Dialect::Smtp, listener)),
                 Role::Https => posts.push(listener),
-                Role::Socketmap | Role::Http | Role::Api | Role::Line | Role::Milter => {}
+                Role::Socketmap
+                | Role::Http
+                | Role::Api
+                | Role::Line
+                | Role::Milter
+                | Role::TlsLines => {}
             }
         }
         if let Some(words) = words {

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smtp_types::UnixTime;
+use smtp_types::{DomainName, UnixTime};
 use transport_policy::Settings;
 
 use crate::config::{self, Config, Loaded};
 use crate::keys::{Rules, Schedule};
 use crate::observe::{
-    Authorities, FetchSettings, Observer, PolicyFetcher, Probes, Resolver, ResolverSettings, Trust,
-    Zone, system_resolver,
+    Authorities, FetchSettings, MxProbeSettings, MxProber, Observer, PolicyFetcher, Probes,
+    Resolver, ResolverSettings, Trust, Zone, system_resolver,
 };
 use crate::sender::SenderSettings;
 
@@ -67,12 +67,8 @@ pub(super) fn observer(config: &Config, at: Option<UnixTime>) -> Result<Observer
             bogus: config.dns.probe_bogus.iter().filter_map(named).collect(),
         },
     }));
-    let authorities = match &config.fetch.ca {
-        Some(path) => Authorities::File(path.clone()),
-        None => Authorities::System,
-    };
     let settings = FetchSettings {
-        authorities,
+        authorities: authorities(config),
         port: config.fetch.https_port,
         allow_private: config.fetch.allow_private,
         max_body: config.fetch.max_body,
@@ -84,6 +80,35 @@ pub(super) fn observer(config: &Config, at: Option<UnixTime>) -> Result<Observer
     let fetcher = PolicyFetcher::new(Arc::clone(&resolver), settings)
         .map_err(|error| WiringError { key: "fetch.ca", detail: error.to_string() })?;
     Ok(Observer::new(resolver, Arc::new(fetcher)))
+}
+
+fn authorities(config: &Config) -> Authorities {
+    match &config.fetch.ca {
+        Some(path) => Authorities::File(path.clone()),
+        None => Authorities::System,
+    }
+}
+
+/// Who looks at mail hosts. Nothing is connected to yet.
+pub(super) fn mx_prober(
+    config: &Config,
+    resolver: &Arc<Resolver>,
+) -> Result<MxProber, WiringError> {
+    let settings = MxProbeSettings {
+        authorities: authorities(config),
+        allow_private: config.fetch.allow_private,
+        name: machine_name(),
+        ..MxProbeSettings::default()
+    };
+    MxProber::new(Arc::clone(resolver), settings)
+        .map_err(|error| WiringError { key: "fetch.ca", detail: error.to_string() })
+}
+
+/// The name of this machine, if it is one that others could look up.
+fn machine_name() -> Option<DomainName> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = DomainName::parse(name.trim()).ok()?;
+    name.as_str().contains('.').then_some(name)
 }
 
 /// The settings of the role.

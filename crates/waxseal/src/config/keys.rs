@@ -348,6 +348,16 @@ pub static KEYS: &[Key] = &[
         kind: Kind::Choice(|config| &mut config.sender.dane),
     },
     Key {
+        name: "sender.probe_testing",
+        flag: None,
+        doc: "Whether the mail hosts of domains with an MTA-STS policy in mode \"testing\" are \
+              looked at, beside the mail, so that their owners can be told what would fail. After \
+              a question for such a domain each of its hosts gets at most one connection to port \
+              25 in an hour: EHLO, STARTTLS, QUIT, never a sender, a recipient or a letter.",
+        hint: None,
+        kind: Kind::Switch(|config| &mut config.sender.probe_testing),
+    },
+    Key {
         name: "fetch.timeout",
         flag: None,
         doc: "How long fetching a policy may take, from the look-up to the last octet.",
@@ -694,6 +704,50 @@ pub static KEYS: &[Key] = &[
             limits: seconds(DAY, 90 * DAY),
             place: |config| &mut config.dkim.retire_after,
         },
+    },
+    Key {
+        name: "collect.socket",
+        flag: None,
+        doc: "Unix sockets at which Postfix 3.10 and later tell of TLS sessions, to be counted for \
+              reports (RFC 8460): \"unix:/var/spool/postfix/run/tlsrpt/tlsrpt.sock\" for \
+              smtp_tlsrpt_socket_name = run/tlsrpt/tlsrpt.sock. More than one if you run several \
+              instances of Postfix.",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.collect.socket),
+    },
+    Key {
+        name: "collect.stream",
+        flag: None,
+        doc: "Where others tell of TLS sessions, a line of JSON for each, written as in \
+              socketmap.listen. `waxseal reports inject` writes there. There is no \
+              authentication, so use a unix socket or loopback.",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.collect.stream),
+    },
+    Key {
+        name: "collect.unix_mode",
+        flag: None,
+        doc: "The permission bits, in octal, of the unix sockets of [collect].",
+        hint: None,
+        kind: Kind::Mode(|config| &mut config.collect.unix_mode),
+    },
+    Key {
+        name: "collect.group",
+        flag: None,
+        doc: "The group, by name or number, that collect.socket belongs to: that of Postfix, so \
+              that nobody else can make up sessions. If we may not give the socket to it, a \
+              warning says so. \"\" is our own.",
+        hint: None,
+        kind: Kind::Text(|config| &mut config.collect.group),
+    },
+    Key {
+        name: "collect.postfix_log",
+        flag: None,
+        doc: "The log file of a Postfix that cannot use collect.socket, for it is older than 3.10 \
+              or was built without the library. It is followed from its end on, over rotations. Do \
+              not use both for one Postfix: sessions would be counted twice. \"\" is none.",
+        hint: None,
+        kind: Kind::OptionalPath(|config| &mut config.collect.postfix_log),
     },
     Key {
         name: "reports.from",

@@ -52,6 +52,8 @@ pub struct Config {
     pub dkim: Dkim,
     /// `[attachments]`: what happens to kinds of attachments.
     pub attachments: Rules,
+    /// `[collect]`: TLS sessions of our own, counted for reports.
+    pub collect: Collect,
     /// `[reports]`: what is told to the owners of other domains.
     pub reports: Reports,
     /// `[intake]`: what others report about domains of ours.
@@ -129,6 +131,8 @@ pub struct Sender {
     pub cache_entries: usize,
     /// Whether DANE is used.
     pub dane: DaneUse,
+    /// Whether the mail hosts of domains in mode testing are looked at.
+    pub probe_testing: bool,
 }
 
 /// `[fetch]`.
@@ -195,6 +199,41 @@ pub struct Dkim {
     pub publish_wait: Duration,
     /// How long old keys stay in the DNS after that; 1 to 90 days.
     pub retire_after: Duration,
+}
+
+/// `[collect]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collect {
+    /// Where mail servers send datagrams; unix sockets only.
+    pub socket: Vec<ListenAddress>,
+    /// Where others send lines.
+    pub stream: Vec<ListenAddress>,
+    /// The permission bits of both; 0 to 0o777.
+    pub unix_mode: u32,
+    /// The group that the sockets for datagrams belong to.
+    pub group: String,
+    /// The log of a Postfix without the library.
+    pub postfix_log: Option<PathBuf>,
+}
+
+impl Collect {
+    /// No way in.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self {
+            socket: vec![],
+            stream: vec![],
+            unix_mode: 0o660,
+            group: "postfix".to_owned(),
+            postfix_log: None,
+        }
+    }
+
+    /// Whether there is any way in for what mail servers tell.
+    #[must_use]
+    pub fn has_way_in(&self) -> bool {
+        !self.socket.is_empty() || !self.stream.is_empty() || self.postfix_log.is_some()
+    }
 }
 
 /// `[reports]`.
@@ -313,6 +352,7 @@ impl Default for Config {
                 refresh: Duration::from_hours(24),
                 cache_entries: 200_000,
                 dane: DaneUse::Auto,
+                probe_testing: true,
             },
             fetch: Fetch {
                 timeout: Duration::from_mins(1),
@@ -346,6 +386,7 @@ impl Default for Config {
                 retire_after: schedule.retire_after,
             },
             attachments: Rules::default(),
+            collect: Collect::nowhere(),
             reports: Reports {
                 from: None,
                 dmarc: true,

@@ -10,7 +10,7 @@ use super::load::Loaded;
 use super::origin::Origin;
 use super::settings::{Config, ImapTls, Profile, STATE_DIR};
 use crate::gate::NotStrict;
-use crate::listen::{ListenAddress, MAX_UNIX_PATH};
+use crate::listen::{ListenAddress, MAX_UNIX_PATH, TLSRPT_KEY};
 
 impl Loaded {
     /// Puts the state folder into the paths that stand below it, and checks what one value alone
@@ -94,6 +94,10 @@ impl Loaded {
         let mut seen: Vec<(&'static str, ListenAddress)> = Vec::new();
         for (key, place) in listeners() {
             for address in place(&mut self.config).clone() {
+                if key == TLSRPT_KEY && matches!(address, ListenAddress::Tcp(_)) {
+                    let expected = "a unix socket, unix:PATH".to_owned();
+                    errors.push(self.refusal(key, expected, &address));
+                }
                 if address.is_too_long() {
                     let expected = format!("a socket path of at most {MAX_UNIX_PATH} octets");
                     errors.push(self.refusal(key, expected, &address));
@@ -163,6 +167,14 @@ impl Loaded {
             warnings.push(
                 "gate.not_strict: BSI TR-03182 (04-M) wants only mail that is strictly RFC 5322 to \
                  be signed; \"refuse\" tells its sender what to mend"
+                    .into(),
+            );
+        }
+        let collect = &config.collect;
+        if !collect.socket.is_empty() && collect.postfix_log.is_some() {
+            warnings.push(
+                "collect.postfix_log: sessions of a Postfix that writes there and to \
+                 collect.socket are counted twice"
                     .into(),
             );
         }

@@ -3,7 +3,7 @@
 //! Reports come as mail. In theory a report is one attachment of a known type; in practice it is
 //! gzip that calls itself zip, a text part, the only body of a mail without parts, or a zip in a
 //! mail in a mail. So nothing here trusts a name or a media type. What a piece is, its first octets
-//! say ([`detect`](self) by content), and what is packed is unpacked until there is a document:
+//! say, and what is packed is unpacked until there is a document:
 //!
 //! 1. [`read`] walks through the mail, its parts, and what is packed in them.
 //! 2. An XML document goes through a decompressor, a decoder of its encoding and an XML reader into
@@ -63,9 +63,10 @@ pub use import::{Progress, Summary, import};
 /// How much is taken in of one mail or file. What exceeds a limit is a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many octets a mail or a file may have, and a mail or a zip in it. Default 25 MiB, as
-    /// large mail providers take in.
+    /// How many octets a file may have. Default 64 MiB, for a document that is not packed.
     pub input: usize,
+    /// How many octets a mail or a zip may have. Default 25 MiB, as large mail providers take in.
+    pub mail: usize,
     /// How many octets a document may have when it is unpacked. Default 64 MiB; a report of 100,000
     /// records has about 54 MB.
     pub document: u64,
@@ -93,7 +94,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            input: 25 * 1024 * 1024,
+            input: 64 * 1024 * 1024,
+            mail: 25 * 1024 * 1024,
             document: 64 * 1024 * 1024,
             total: 256 * 1024 * 1024,
             ratio: 200,
@@ -140,7 +142,7 @@ pub struct Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// An aggregate report of DMARC (RFC 9990, RFC 7489).
-    DmarcAggregate(ReceivedReport),
+    DmarcAggregate(Box<ReceivedReport>),
     /// A report about TLS (RFC 8460), without its details: those were handed out before.
     TlsRpt(ReadReport),
     /// A failure report of DMARC (RFC 9991, RFC 6591), of which only the counts are taken.

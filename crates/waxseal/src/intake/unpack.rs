@@ -54,7 +54,12 @@ impl<'t> Unpacking<'t> {
             let limit = self.limits.input;
             return self.fault("", format!("expected at most {limit} octets, found more"));
         }
-        let is_mail = Content::of(octets) == Content::Mail;
+        let content = Content::of(&octets[..octets.len().min(PEEK)]);
+        let is_mail = content == Content::Mail;
+        if octets.len() > self.limits.mail && (is_mail || content == Content::Zip) {
+            let limit = self.limits.mail;
+            return self.fault("", format!("expected at most {limit} octets, found more"));
+        }
         let piece = Piece { must_be_report: !is_mail, ..Piece::default() };
         self.octets(&piece, octets);
         if !self.has_found {
@@ -106,7 +111,7 @@ impl<'t> Unpacking<'t> {
             Content::Json => self.json(piece, whole),
             Content::Feedback => self.feedback(piece, whole),
             Content::Zip | Content::Mail if piece.packings > 0 => {
-                match self.all(piece, whole, u64::try_from(self.limits.input).unwrap_or(u64::MAX)) {
+                match self.all(piece, whole, u64::try_from(self.limits.mail).unwrap_or(u64::MAX)) {
                     Some(octets) if content == Content::Zip => self.zip(piece, &octets),
                     Some(octets) => self.mail(piece, &octets),
                     None => {}
@@ -266,11 +271,13 @@ impl<'t> Unpacking<'t> {
             must_be_report: part.claims_a_report(),
             ..piece.clone()
         };
+        // A mail by its name, whatever its type is.
+        let is_mail = part.name.as_deref().is_some_and(|name| name.trim().ends_with(".eml"));
         match (&part.boundary, part.media_type.as_str()) {
             (Some(boundary), kind) if kind.starts_with("multipart/") => {
                 self.multipart(&inner, part, boundary, body);
             }
-            (_, "message/rfc822" | "message/global") => {
+            (_, kind) if is_mail || matches!(kind, "message/rfc822" | "message/global") => {
                 let octets = transfer::decoded(body, &part.encoding);
                 let (part, body) = mime::split(&octets);
                 let inner = Piece { place: below(&inner.place, "mail"), ..inner };
@@ -312,7 +319,7 @@ impl<'t> Unpacking<'t> {
         let take = &mut *self.take;
         let mut record = |record| take(Event::Record(Box::new(record)));
         match xml::read(document, start, &piece.place, self.limits, self.now, &mut record) {
-            Ok(report) => self.found(&piece.place, Report::DmarcAggregate(report)),
+            Ok(report) => self.found(&piece.place, Report::DmarcAggregate(Box::new(report))),
             Err(fault) => self.tell(fault),
         }
     }

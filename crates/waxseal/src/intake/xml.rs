@@ -70,7 +70,8 @@ pub(super) fn read(
             Ok(Event::GeneralRef(reference)) => match resolved(&reference) {
                 Some(c) => reader.text(c.encode_utf8(&mut [0; 4])),
                 None => {
-                    reader.remark(QuirkKind::Syntax, &format!("&{};", &*reference.into_inner()))
+                    let found = format!("&{};", &*reference.into_inner());
+                    reader.remark(QuirkKind::Syntax, &found);
                 }
             },
             Ok(Event::Comment(_) | Event::PI(_) | Event::Decl(_)) => {}

@@ -3,37 +3,42 @@
 use listenfd::ListenFd;
 
 use super::connection::Listener;
-use super::{ListenError, ListenFault, Role};
+use super::datagrams::DatagramSocket;
+use super::{ListenError, ListenFault, Role, TLSRPT};
 
-/// The listeners that were handed over. Empty when nothing was.
+/// The sockets that were handed over. Empty when nothing was.
 #[derive(Debug, Default)]
 pub struct Inherited {
     pub(super) sockets: Vec<(Role, Listener)>,
+    pub(super) datagrams: Vec<DatagramSocket>,
 }
 
 /// Takes the sockets that systemd has handed over; each at most once, so call it once. The role
-/// of a socket is its `FileDescriptorName=`; a socket without that name is for socketmap. Must be
-/// called within a tokio runtime.
+/// of a socket is its `FileDescriptorName=`; a socket without that name is for socketmap, and one
+/// with the name `tlsrpt` takes datagrams. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// Every descriptor that has another name, or is not a stream socket.
+/// Every descriptor that has another name, or is not the kind of socket that the name wants.
 pub fn inherited() -> Result<Inherited, Vec<ListenError>> {
     // Read before `ListenFd`, which takes the variables out of the environment.
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut descriptors = ListenFd::from_env();
-    let (mut sockets, mut errors) = (Vec::new(), Vec::new());
+    let (mut inherited, mut errors) = (Inherited::default(), Vec::new());
     for index in 0..descriptors.len() {
         let name = names.next().unwrap_or_default();
         let found = match role(name) {
-            Some(role) => take(&mut descriptors, index).map(|listener| (role, listener)),
+            Some(role) => take(&mut descriptors, index)
+                .map(|listener| inherited.sockets.push((role, listener))),
+            None if name == TLSRPT => take_datagrams(&mut descriptors, index)
+                .map(|socket| inherited.datagrams.push(socket)),
             None => Err(format!(
-                "expected FileDescriptorName= socketmap, http, api, line, milter, lmtp, smtp or \
-                 https, found {name:?}"
+                "expected FileDescriptorName= socketmap, http, api, line, milter, tlsrpt, \
+                 tlsrpt-lines, lmtp, smtp or https, found {name:?}"
             )),
         };
         match found {
-            Ok(socket) => sockets.push(socket),
+            Ok(()) => {}
             Err(reason) => errors.push(ListenError {
                 key: "LISTEN_FDS",
                 address: format!("socket {} of systemd", index + 1),
@@ -41,7 +46,7 @@ pub fn inherited() -> Result<Inherited, Vec<ListenError>> {
             }),
         }
     }
-    if errors.is_empty() { Ok(Inherited { sockets }) } else { Err(errors) }
+    if errors.is_empty() { Ok(inherited) } else { Err(errors) }
 }
 
 /// The role of a descriptor of this name. systemd names it after its unit if the unit does not
@@ -65,6 +70,14 @@ fn take(descriptors: &mut ListenFd, index: usize) -> Result<Listener, String> {
     }
 }
 
+fn take_datagrams(descriptors: &mut ListenFd, index: usize) -> Result<DatagramSocket, String> {
+    match descriptors.take_unix_datagram(index) {
+        Ok(Some(socket)) => Ok(DatagramSocket::inherited(socket)),
+        Ok(None) => Err("it was taken before".into()),
+        Err(_) => Err("expected a unix datagram socket, found something else".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{ListenAddress, open};
@@ -72,7 +85,7 @@ mod tests {
     use crate::config::Config;
     use std::net::TcpListener;
     use std::os::fd::OwnedFd;
-    use std::os::unix::net::UnixListener;
+    use std::os::unix::net::{UnixDatagram, UnixListener};
     use std::process::Command;
 
     #[test]
@@ -122,8 +135,8 @@ mod tests {
         config.http.listen = vec![ListenAddress::parse("192.0.2.1:1").unwrap()];
         config.http.api.clear();
         match inherited().and_then(|inherited| open(&config, inherited)) {
-            Ok(listeners) => {
-                for (role, listener) in &listeners {
+            Ok(opened) => {
+                for (role, listener) in &opened.listeners {
                     let address = listener.local_address().unwrap();
                     eprintln!("{} {address}", role.as_str());
                 }
@@ -151,6 +164,19 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_for_datagrams() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("tlsrpt.sock");
+        let said = child("tlsrpt", UnixDatagram::bind(&path).unwrap());
+        // It is taken; what cannot be had is something else.
+        assert!(said.contains("http.listen: ") && !said.contains("LISTEN_FDS"), "{said}");
+        assert!(path.exists());
+        let said = child("tlsrpt", UnixListener::bind(scratch.path().join("s")).unwrap());
+        let expected = "expected a unix datagram socket, found something else\n";
+        assert!(said.contains(expected), "{said}");
+    }
+
+    #[test]
     fn a_socket_without_a_role_is_for_socketmap() {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let said = child("waxseal.socket", tcp);
@@ -164,7 +190,8 @@ mod tests {
     fn what_cannot_be_used_is_told() {
         let said = child("imap", TcpListener::bind("127.0.0.1:0").unwrap());
         let expected = "LISTEN_FDS: socket 1 of systemd: expected FileDescriptorName= socketmap, \
-                        http, api, line, milter, lmtp, smtp or https, found \"imap\"\n";
+                        http, api, line, milter, tlsrpt, tlsrpt-lines, lmtp, smtp or https, \
+                        found \"imap\"\n";
         assert!(said.contains(expected), "{said}");
         let said = child("http", tempfile::tempfile().unwrap());
         let expected = "LISTEN_FDS: socket 1 of systemd: expected a stream socket, of TCP or \

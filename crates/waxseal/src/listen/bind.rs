@@ -4,11 +4,12 @@ use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connection::{Listener, OwnPath};
@@ -43,6 +44,18 @@ fn bind_tcp(address: SocketAddr) -> Result<Listener, ListenFault> {
 }
 
 fn bind_unix(path: &Path, mode: u32) -> Result<Listener, ListenFault> {
+    let (socket, own_path) = bind_path(path, mode, Type::STREAM)?;
+    // Nobody can connect before the socket listens, so nobody meets wider permissions.
+    socket.listen(BACKLOG)?;
+    Ok(Listener::from_unix(socket.into(), Some(own_path))?)
+}
+
+/// A socket of this kind at this path, with its permission bits.
+pub(super) fn bind_path(
+    path: &Path,
+    mode: u32,
+    kind: Type,
+) -> Result<(Socket, OwnPath), ListenFault> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let unusable = |error| ListenFault::Folder { error };
     DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(unusable)?;
@@ -51,14 +64,12 @@ fn bind_unix(path: &Path, mode: u32) -> Result<Listener, ListenFault> {
     let folder = File::open(folder).map_err(unusable)?;
     lock(&folder)?;
     remove_stale(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let socket = Socket::new(Domain::UNIX, kind, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let metadata = fs::symlink_metadata(path)?;
     let own_path = OwnPath::new(path, metadata.dev(), metadata.ino());
-    // Nobody can connect before the socket listens, so nobody meets wider permissions.
     fs::set_permissions(path, Permissions::from_mode(mode))?;
-    socket.listen(BACKLOG)?;
-    Ok(Listener::from_unix(socket.into(), Some(own_path))?)
+    Ok((socket, own_path))
 }
 
 /// Waits for the lock of a folder, but not for long: it is held for milliseconds, by those who
@@ -84,12 +95,23 @@ fn remove_stale(path: &Path) -> Result<(), ListenFault> {
     if !metadata.file_type().is_socket() {
         return Err(ListenFault::NotASocket);
     }
-    match UnixStream::connect(path) {
-        Ok(_) => Err(ListenFault::Answered),
+    match connect(path) {
+        Ok(()) => Err(ListenFault::Answered),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(fs::remove_file(path)?),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         // A full backlog, or no permission: somebody is there.
         Err(_) => Err(ListenFault::Answered),
+    }
+}
+
+/// Connects to a socket of either kind.
+fn connect(path: &Path) -> std::io::Result<()> {
+    match UnixStream::connect(path) {
+        // There is a socket for datagrams: "Protocol wrong type for socket".
+        Err(error) if error.raw_os_error() == Some(Errno::PROTOTYPE.raw_os_error()) => {
+            UnixDatagram::unbound()?.connect(path)
+        }
+        outcome => outcome.map(|_| ()),
     }
 }
 

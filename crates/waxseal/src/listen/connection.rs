@@ -42,6 +42,20 @@ impl Listener {
         Ok(Self::Unix { listener, own_path })
     }
 
+    /// The same listener as a part of the runtime that this is called in.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn rehomed(self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(listener) => Ok(Self::Tcp(TcpListener::from_std(listener.into_std()?)?)),
+            Self::Unix { listener, own_path } => {
+                let listener = UnixListener::from_std(listener.into_std()?)?;
+                Ok(Self::Unix { listener, own_path })
+            }
+        }
+    }
+
     /// Where it listens; a port 0 of the configuration is the real one here.
     ///
     /// # Errors
@@ -97,6 +111,11 @@ pub struct OwnPath {
 impl OwnPath {
     pub(super) fn new(path: &Path, device: u64, inode: u64) -> Self {
         Self { path: path.into(), device, inode }
+    }
+
+    /// The path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -1,4 +1,5 @@
 //! Who a policy host is: its certificate, judged by WebPKI (RFC 8461 §3.3, RFC 5280, RFC 9525).
+//! Mail hosts are judged by the same rules and words (RFC 8461 §4.2), in `starttls`.
 //!
 //! The chain and the name are judged by webpki: DNS names in the extension `subjectAltName` only,
 //! never the common name. On top of that stand the refusal of wildcards, and one better word for a
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, VerifierBuilderError, WebPkiServerVerifier};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
@@ -30,10 +31,7 @@ use super::printable::printable;
 /// TLS 1.2 or 1.3 to policy hosts. Sessions are never resumed: each shows its certificate.
 pub(super) fn client_config(settings: &FetchSettings) -> Result<ClientConfig, FetchSettingsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let roots = Arc::new(roots(&settings.authorities)?);
-    let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
-        .build()
-        .map_err(FetchSettingsError::Verifier)?;
+    let webpki = web_verifier(&settings.authorities, &provider)?;
     let verifier = PolicyHostVerifier { webpki, refuse_wildcard: settings.refuse_wildcard };
     let time: Arc<dyn TimeProvider> = match settings.at {
         Some(at) => Arc::new(FixedTime(at)),
@@ -66,6 +64,17 @@ pub fn tls_client(ca: Option<&Path>) -> Result<TlsConnector, FetchSettingsError>
         .with_root_certificates(roots(&authorities)?)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// webpki's judgment, with the certificates of these authorities.
+pub(super) fn web_verifier(
+    authorities: &Authorities,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, FetchSettingsError> {
+    let roots = Arc::new(roots(authorities)?);
+    WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+        .build()
+        .map_err(FetchSettingsError::Verifier)
 }
 
 fn roots(authorities: &Authorities) -> Result<RootCertStore, FetchSettingsError> {
@@ -173,7 +182,7 @@ impl std::error::Error for WildcardOnly {}
 
 /// A self-signed certificate as OpenSSL makes it is an authority by its own word. webpki complains
 /// of that before it looks for an issuer; people want to hear that nobody trusted has issued it.
-fn self_issued(error: rustls::Error, end_entity: &CertificateDer<'_>) -> rustls::Error {
+pub(super) fn self_issued(error: rustls::Error, end_entity: &CertificateDer<'_>) -> rustls::Error {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(_))
             if X509Certificate::from_der(end_entity)

@@ -12,14 +12,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join;
-use smtp_types::{
-    DnsFailure, DnsQuestion, DnsReply, HttpsFailure, HttpsQuestion, HttpsReply, RecordType,
-    UnixTime,
-};
+use smtp_types::{HttpsFailure, HttpsQuestion, HttpsReply, UnixTime};
 use tokio_rustls::TlsConnector;
 
-use super::address_filter::is_public;
+use super::addresses::{NoAddresses, look_up};
 use super::certificate::{self, client_config};
 use super::connect::connect;
 use super::dns::Resolver;
@@ -114,50 +110,17 @@ impl PolicyFetcher {
         http_get(stream, question, issuer, &self.settings).await
     }
 
-    /// The addresses that may be connected to, IPv6 and IPv4 by turns. One family's failure does
-    /// not matter while the other one has addresses.
+    /// The addresses that may be connected to.
     async fn addresses(&self, question: &HttpsQuestion) -> Result<Vec<IpAddr>, HttpsFailure> {
-        let ask = |record_type| {
-            let question = DnsQuestion::new(question.host.clone(), record_type);
-            async move { self.resolver.ask(&question).await }
-        };
-        let (v6, v4) = join(ask(RecordType::Aaaa), ask(RecordType::A)).await;
-        let found = by_turns(&of(&v6), &of(&v4));
-        let Some(first) = found.first().copied() else {
-            return Err(no_address(v6, v4));
-        };
-        let allowed: Vec<IpAddr> = found
-            .into_iter()
-            .filter(|address| self.settings.allow_private || is_public(*address))
-            .take(MAX_ADDRESSES)
-            .collect();
-        if allowed.is_empty() {
-            return Err(HttpsFailure::AddressRefused { address: first });
-        }
-        Ok(allowed)
+        let found = look_up(&self.resolver, &question.host, self.settings.allow_private).await;
+        let allowed = found.map_err(|why| match why {
+            NoAddresses::Dns(failure) => HttpsFailure::Dns(failure),
+            NoAddresses::None => HttpsFailure::NoAddress,
+            NoAddresses::Refused { address } => HttpsFailure::AddressRefused { address },
+        })?;
+        Ok(allowed.into_iter().take(MAX_ADDRESSES).collect())
     }
 }
 
 /// How many addresses are tried, at most.
 const MAX_ADDRESSES: usize = 8;
-
-fn of(reply: &DnsReply) -> Vec<IpAddr> {
-    reply.iter().flat_map(|answer| answer.addresses()).collect()
-}
-
-fn by_turns(first: &[IpAddr], second: &[IpAddr]) -> Vec<IpAddr> {
-    let turns = first.len().max(second.len());
-    (0..turns).flat_map(|turn| [first.get(turn), second.get(turn)]).flatten().copied().collect()
-}
-
-/// Why there is none: bogus before any other failure, and a failure before absence, for the family
-/// that failed might have had one.
-fn no_address(v6: DnsReply, v4: DnsReply) -> HttpsFailure {
-    match (v6, v4) {
-        (Err(bogus @ DnsFailure::Bogus { .. }), _) | (_, Err(bogus @ DnsFailure::Bogus { .. })) => {
-            HttpsFailure::Dns(bogus)
-        }
-        (Err(failure), _) | (_, Err(failure)) => HttpsFailure::Dns(failure),
-        (Ok(_), Ok(_)) => HttpsFailure::NoAddress,
-    }
-}

@@ -12,9 +12,13 @@
 //! - [`validation`] and [`probe`]: whether the resolver's word on DNSSEC is believed;
 //! - [`resolv_conf`]: which resolver the system uses;
 //! - [`https`]: one GET to a policy host; below it `connect` (addresses), `certificate` (who the
-//!   server is), `http_get` (bytes), [`address_filter`] (where we do not go).
+//!   server is), `http_get` (bytes), [`address_filter`] (where we do not go);
+//! - [`starttls`]: how a mail host looks from outside. No decision needs it; it is for reports.
 //!
-//! Nothing here caches, retries later or raises an alarm. Everything is bounded, in time and in
+//! - [`dns_memory`]: answers that many evaluations want, for those who judge one message after the
+//!   other.
+//!
+//! Nothing else here caches, retries later or raises an alarm. Everything is bounded, in time and in
 //! memory, whatever resolvers, domain owners and web servers send.
 
 use std::collections::BTreeSet;
@@ -26,10 +30,12 @@ use futures_util::{StreamExt, stream};
 use smtp_types::{DnsQuestion, DnsReply, HttpsQuestion, HttpsReply, Known, Need};
 
 pub mod address_filter;
+mod addresses;
 mod certificate;
 mod connect;
 pub mod dns;
 mod dns_answer;
+pub mod dns_memory;
 mod dns_transport;
 mod extended_error;
 mod http_get;
@@ -37,15 +43,18 @@ pub mod https;
 mod printable;
 pub mod probe;
 pub mod resolv_conf;
+pub mod starttls;
 #[cfg(test)]
 mod tests;
 pub mod validation;
 
 pub use certificate::tls_client;
 pub use dns::{NotedReply, Resolver, ResolverSettings};
+pub use dns_memory::DnsMemory;
 pub use https::{Authorities, FetchSettings, FetchSettingsError, PolicyFetcher};
 pub use probe::{Probes, Zone};
 pub use resolv_conf::{ResolvConfError, system_resolver};
+pub use starttls::{MxObservation, MxProbeSettings, MxProber, Unseen};
 pub use validation::{Disproof, Trust, Validation};
 
 /// Meets the needs of the core.
@@ -57,6 +66,8 @@ pub struct Observer {
     pub fetcher: Arc<PolicyFetcher>,
     /// How much one evaluation may ask.
     pub bounds: Bounds,
+    /// Answers that hold still, if they may be used instead of asking again.
+    pub memory: Option<Arc<DnsMemory>>,
 }
 
 /// How much one evaluation may ask. A domain's owner chooses how many hosts and aliases it has;
@@ -127,7 +138,7 @@ impl Observer {
     /// An observer with the default bounds.
     #[must_use]
     pub fn new(resolver: Arc<Resolver>, fetcher: Arc<PolicyFetcher>) -> Self {
-        Self { resolver, fetcher, bounds: Bounds::default() }
+        Self { resolver, fetcher, bounds: Bounds::default(), memory: None }
     }
 
     /// Calls `evaluation` until it has all that it needs, and returns what it comes to. `known`
@@ -195,7 +206,7 @@ impl Observer {
         let start = Instant::now();
         let (answer, notes) = match question.clone() {
             Question::Dns(question) => {
-                let NotedReply { reply, notes } = self.resolver.ask_noting(&question).await;
+                let NotedReply { reply, notes } = self.ask_dns(&question, start).await;
                 (Answer::Dns(question, reply), notes)
             }
             Question::Https(question) => {
@@ -205,6 +216,18 @@ impl Observer {
         };
         let asked = Asked { question, round: 0, duration: start.elapsed(), notes };
         (asked, answer)
+    }
+
+    async fn ask_dns(&self, question: &DnsQuestion, now: Instant) -> NotedReply {
+        let Some(memory) = &self.memory else { return self.resolver.ask_noting(question).await };
+        if let Some(answer) = memory.recall(question, now) {
+            return NotedReply { reply: Ok(answer), notes: Vec::new() };
+        }
+        let noted = self.resolver.ask_noting(question).await;
+        if let Ok(answer) = &noted.reply {
+            memory.keep(question, answer, now);
+        }
+        noted
     }
 }
 

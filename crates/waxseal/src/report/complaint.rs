@@ -3,26 +3,26 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug, Default)]
-pub(super) struct Complaint {
+pub(crate) struct Complaint {
     raised: AtomicBool,
 }
 
 impl Complaint {
     /// Tells it, unless it was told already.
-    pub(super) fn raise(&self, text: &str) {
+    pub(crate) fn raise(&self, text: &str) {
         if !self.raised.swap(true, Ordering::Relaxed) {
             tracing::error!("{text}");
         }
     }
 
     /// Tells that it is over, if it was told.
-    pub(super) fn clear(&self, text: &str) {
+    pub(crate) fn clear(&self, text: &str) {
         if self.raised.swap(false, Ordering::Relaxed) {
             tracing::info!("{text}");
         }
     }
 
-    pub(super) fn is_raised(&self) -> bool {
+    pub(crate) fn is_raised(&self) -> bool {
         self.raised.load(Ordering::Relaxed)
     }
 }

@@ -22,7 +22,7 @@
 //!
 //! All functions take the time as an argument; only [`Reporter::run`] has a clock.
 
-mod complaint;
+pub(crate) mod complaint;
 mod counters;
 mod daily;
 mod failure;

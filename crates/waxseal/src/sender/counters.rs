@@ -41,6 +41,14 @@ pub struct SenderCounters {
     pub refreshes: Counter,
     /// Refreshes that failed.
     pub failed_refreshes: Counter,
+    /// Mail hosts of domains in mode testing that were looked at.
+    pub probes: Counter,
+    /// Such hosts that did not answer.
+    pub probes_unseen: Counter,
+    /// Such hosts that were not looked at because too many were waiting.
+    pub probes_dropped: Counter,
+    /// Failures in mode testing that would have made mail wait in mode enforce.
+    pub testing_failures: Counter,
     /// Decisions by what the mail server is told: none, defer, dane, dane-only, secure, fixed.
     pub decisions: [Counter; 6],
 }

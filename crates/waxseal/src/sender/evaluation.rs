@@ -7,11 +7,13 @@ use mta_sts::{
     CachedPolicy, Disagreement, FailedFetch, NoRecord, RecordFailure, Refresh, Source,
     disagreements,
 };
-use smtp_types::{DnsFailure, Known, NextHop, UnixTime};
-use transport_policy::{Answer, Decision, Facts, Memory, Reason, decide, gather};
+use smtp_types::{DnsFailure, DomainName, Known, NextHop, UnixTime};
+use transport_policy::{
+    Answer, Decision, Facts, Memory, Reason, decide, gather, policy_result_type,
+};
 
 use super::freshness::{Kept, fresh_for};
-use super::{Sender, refresh};
+use super::{Observation, ObservedFailure, Sender, refresh};
 use crate::answer::Replies;
 use crate::observe::Effort;
 use crate::store::StoredPolicy;
@@ -137,6 +139,7 @@ impl Sender {
         )) = &found.record
         {
             tracing::warn!(%domain, "MTA-STS record: {reason}");
+            self.tell_policy_failure(domain, found, &reason.to_string(), now);
         }
         if let (Some(Err(error)), Ok(record)) = (&found.fetched, &found.record) {
             let before = self.remembered.failed(domain);
@@ -145,6 +148,7 @@ impl Sender {
             if !held_back {
                 tracing::warn!(%domain, "MTA-STS policy: {error}");
                 self.counters.failed_fetches.inc();
+                self.tell_policy_failure(domain, found, &error.to_string(), now);
                 let count =
                     before.filter(|failed| failed.id == *record.id()).map_or(0, |f| f.count);
                 self.remembered.fail(
@@ -162,6 +166,38 @@ impl Sender {
         if remembered.is_some_and(|stored| binds(&stored.cached)) {
             self.remembered.touch(domain);
         }
+    }
+}
+
+impl Sender {
+    /// Tells that the policy of a domain could not be had. Only what has just been looked up is
+    /// told: no mail server sees it, and no report would (RFC 8460 §4.3.2.2).
+    fn tell_policy_failure(
+        &self,
+        domain: &DomainName,
+        found: &mta_sts::Discovery,
+        detail: &str,
+        at: UnixTime,
+    ) {
+        let Some(result_type) = policy_result_type(found) else { return };
+        let reason_code = match (&found.record, &found.fetched) {
+            (Err(RecordFailure::None(NoRecord::Several { .. })), _) => "several-records",
+            (Err(_), _) => "invalid-record",
+            (Ok(_), Some(Err(error))) => error.code(),
+            (Ok(_), _) => return,
+        };
+        let failure = ObservedFailure {
+            result_type,
+            reason_code: reason_code.to_owned(),
+            detail: detail.chars().filter(|c| !c.is_control()).take(300).collect(),
+        };
+        self.observations.tell(Observation {
+            at,
+            policy_domain: domain.clone(),
+            policy: found.applied.as_ref().map(|applied| applied.policy.clone()),
+            mx: None,
+            failure: Some(failure),
+        });
     }
 }
 

@@ -12,6 +12,8 @@
 //! 4. `refresh`: policies are fetched again ahead of time, so that a passing outage cannot let
 //!    one expire.
 //! 5. `sentinel`: where memory and world disagree, somebody is told.
+//! 6. `probing`: the mail hosts of domains in mode testing are looked at, beside the mail;
+//!    `observation` is what comes of it, and what else only this role sees, for TLS reports.
 //!
 //! A fault of ours (disk full, file damaged, a panic in a task) makes mail wait or leaves the
 //! decision to the facts at hand; it never weakens a policy that is known.
@@ -22,25 +24,29 @@ mod evaluation;
 mod flight;
 mod freshness;
 mod memory;
+mod observation;
 mod overrides;
+mod probing;
 mod refresh;
 mod sentinel;
 mod turn;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mta_sts::{CachedPolicy, Mode, Refresh};
 use quick_cache::sync::Cache;
 use smtp_types::{DomainName, NextHop, UnixTime};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use transport_policy::Settings;
 
 pub use clock::Clock;
 pub use counters::{Counter, SenderCounters};
 pub use evaluation::Evaluation;
 pub use memory::{Remembered, StoreHealth};
+pub use observation::{OBSERVATIONS, Observation, ObservedFailure, ObservedMx};
 pub use overrides::OverrideFile;
 pub use refresh::REFRESH_ALARM_AFTER;
 pub use sentinel::{Alarm, Sentinel};
@@ -48,10 +54,12 @@ pub(crate) use turn::Turns;
 
 use crate::answer::{Answers, Replies};
 use crate::config::OnDeadline;
-use crate::observe::Observer;
+use crate::observe::{MxProber, Observer};
 use crate::store::Store;
 use flight::Flights;
 use freshness::Kept;
+use observation::Observations;
+use probing::Probing;
 
 /// How long an asker whose deadline has passed waits for the disk.
 const MEMORY_TIMEOUT: Duration = Duration::from_millis(500);
@@ -85,6 +93,9 @@ pub struct Sender {
     turns: Turns,
     sentinel: Sentinel,
     counters: SenderCounters,
+    observations: Observations,
+    /// Nothing unless the hosts of domains in mode testing are looked at.
+    probing: OnceLock<Probing>,
     runtime: Handle,
 }
 
@@ -111,8 +122,29 @@ impl Sender {
             turns: Turns::default(),
             sentinel: Sentinel::default(),
             counters: SenderCounters::default(),
+            observations: Observations::default(),
+            probing: OnceLock::new(),
             runtime,
         })
+    }
+
+    /// From now on the mail hosts of domains in mode testing are looked at, once
+    /// [`work`](Self::work) runs. Of several calls the first counts.
+    pub fn probe_with(&self, prober: MxProber) {
+        let _ = self.probing.set(Probing::new(prober));
+    }
+
+    /// What the role sees itself and no mail server can, from now on, for the one who makes
+    /// reports of it. At most [`OBSERVATIONS`] wait; beyond that they are dropped and counted.
+    /// `None` if somebody has asked before.
+    pub fn observations(&self) -> Option<mpsc::Receiver<Observation>> {
+        self.observations.take()
+    }
+
+    /// How many observations were dropped because nobody took them in time.
+    #[must_use]
+    pub fn observations_dropped(&self) -> u64 {
+        self.observations.dropped()
     }
 
     /// Where facts come from.
@@ -207,6 +239,7 @@ impl Sender {
         let sender = Arc::clone(self);
         self.runtime.spawn(async move {
             let evaluation = sender.evaluate(&next_hop, Refresh::IfChanged).await;
+            sender.probe_testing(&next_hop, &evaluation);
             seat.land(evaluation.replies);
         });
         waiter

@@ -65,7 +65,7 @@ impl Sender {
     /// Works until the program ends. Run it once, as a task.
     pub async fn work(self: Arc<Self>) {
         // Side by side: a refresh may hang for minutes on hosts that do not answer.
-        tokio::join!(self.keep_fresh(), self.keep_house());
+        tokio::join!(self.keep_fresh(), self.keep_house(), self.probe());
     }
 
     async fn keep_fresh(&self) {

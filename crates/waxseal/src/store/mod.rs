@@ -24,6 +24,8 @@ mod received_store;
 mod report_store;
 mod reports;
 mod salvage;
+mod tls_report_store;
+mod tls_reports;
 mod view;
 mod writer;
 
@@ -41,6 +43,10 @@ pub use received::{
     ReportDetails, ReportRow, Selection, Taken, TakenIn, TakenOutcome, TextNumber, Texts,
 };
 pub use reports::{Added, CountedRow, DayCounts, DomainBounds, OpenDay, RowSum};
+pub use tls_reports::{
+    OpenTlsDay, TlsBounds, TlsCounts, TlsFailureCounts, TlsFailureRow, TlsPolicyCounts,
+    TlsPolicyRow, TlsRecordSeen,
+};
 pub use view::ReportView;
 
 /// The file's name in the state folder.

@@ -13,9 +13,10 @@ use super::writer::Writer;
 use super::{COPY, FILE, StoreError, StoredPolicy, policies, salvage};
 
 /// Numbered SQL files, applied in order, forward only.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_policies.sql"),
     include_str!("migrations/0002_dmarc_reports.sql"),
+    include_str!("migrations/0003_tls_reports.sql"),
     include_str!("migrations/0004_received_reports.sql"),
 ];
 

@@ -5,12 +5,16 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 /// Tables whose rows are worth it by themselves.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 17] = [
     "report_day",
     "report_domain",
     "report_row",
     "report_contact",
     "report_secret",
+    "tls_total",
+    "tls_day",
+    "tls_policy",
+    "tls_failure",
     "outbox",
     "outbox_suppressed",
     "received_text",

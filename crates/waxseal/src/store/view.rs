@@ -31,10 +31,10 @@ impl ReportView {
         let schema: i64 = db
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(StoreError::sqlite(&path))?;
-        Ok((schema >= 2).then_some(Self { db, path }))
+        Ok((schema >= 3).then_some(Self { db, path }))
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod collect;
 mod deadline;
 mod dkim;
 mod dnssec;

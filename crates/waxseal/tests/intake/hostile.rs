@@ -170,7 +170,7 @@ fn odd_headers_and_names() {
     ] {
         let _ = Read::of(mail(&[part(header, &octets)]).as_bytes());
     }
-    let long = "x".repeat(100_000);
+    let long = "x".repeat(60_000);
     let evil = ["a\u{0}b\r\nX: y\u{1b}[2J.xml", "\u{202e}lmx.xml", &long];
     for name in evil {
         let read = Read::of(&zip(&[(name, xml(1).as_bytes()), ("b.xml", b"no")]));

@@ -125,6 +125,8 @@ fn mails_in_mails() {
     assert_eq!(read.places, ["part 1, mail, part 1, gzip"]);
     let encoded = part("Content-Type: message/rfc822", inner.as_bytes());
     good(mail(&[encoded]).as_bytes(), &ONE);
+    let named = part("Content-Type: application/octet-stream; name=a.eml", inner.as_bytes());
+    good(mail(&[named]).as_bytes(), &ONE);
     let attached = zip(&[("report.eml", inner.as_bytes())]);
     good(&attached, &ONE);
 }

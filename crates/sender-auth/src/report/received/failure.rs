@@ -147,7 +147,7 @@ fn fields(text: &str) -> impl Iterator<Item = (&str, String)> {
                 value.push(' ');
                 value.push_str(folded.trim());
             }
-            return Some((name.trim(), value));
+            return Some((name.trim(), String::from(value.trim())));
         }
     })
 }

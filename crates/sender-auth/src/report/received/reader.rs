@@ -327,7 +327,12 @@ impl AggregateReader {
             self.leaf(element);
             return None;
         }
-        if frame.seen == 0 && element != Element::Feedback {
+        // RFC 9990 §3.1.1.11: neither SPF nor DKIM need be there.
+        let may_be_bare = matches!(
+            (element, self.report.namespace),
+            (Element::Feedback, _) | (Element::AuthResults, Namespace::Dmarc2)
+        );
+        if frame.seen == 0 && !may_be_bare {
             self.quirk(QuirkKind::Empty, element, "");
             return (element == Element::Record).then(|| self.complete());
         }

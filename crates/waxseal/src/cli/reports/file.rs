@@ -259,13 +259,14 @@ fn write_aggregate(out: &mut impl Write, report: &ReceivedReport) -> io::Result<
     line(out, "domain", &or_unknown(policy.domain.as_ref()))?;
     let tags = [("p", policy.p), ("sp", policy.sp), ("np", policy.np)];
     let tags = tags.iter().filter_map(|(tag, value)| Some(format!("{tag}={}", (*value)?)));
-    line(out, "policy", &tags.collect::<Vec<_>>().join(" "))?;
+    let tags = tags.collect::<Vec<_>>().join(" ");
+    line(out, "policy", if tags.is_empty() { "not said" } else { &tags })?;
     for error in &metadata.errors {
         line(out, "error", error.as_str())?;
     }
     let Totals { records, messages, dkim_pass, spf_pass, dmarc_pass, .. } = *totals;
-    line(out, "messages", &format!("{messages} in {records} records"))?;
-    let passed = format!("{} (DKIM {dkim_pass}, SPF {spf_pass})", share(dmarc_pass, messages));
+    line(out, "messages", &format!("{messages}, records: {records}"))?;
+    let passed = format!("{}: DKIM {dkim_pass}, SPF {spf_pass}", share(dmarc_pass, messages));
     line(out, "passed", &passed)?;
     let dispositions = [
         ("none", totals.none),
@@ -289,12 +290,10 @@ fn write_tls(out: &mut impl Write, read: &ReadReport, details: Details) -> io::R
     line(
         out,
         "sessions",
-        &format!("{} under TLS as wanted", share(totals.successes, totals.sessions())),
+        &format!("{} encrypted as the policy wants", share(totals.successes, totals.sessions())),
     )?;
-    let failures = format!(
-        "{}, explained in {} details: {}",
-        totals.failures, details.number, details.sessions
-    );
+    let Details { number, sessions } = details;
+    let failures = format!("{}; details: {number}, of {sessions} sessions", totals.failures);
     line(out, "failures", &failures)?;
     for one in &report.policies {
         let domain = or_unknown(one.policy.domain.as_ref());

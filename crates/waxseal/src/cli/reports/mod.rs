@@ -75,7 +75,7 @@ pub(super) fn command() -> Command {
             .help("How many at most.")
     };
     Command::new("reports")
-        .about("Read what others report: TLS reports and DMARC reports")
+        .about("Read what others report, and count sessions for reports to others")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(settings(
@@ -170,6 +170,7 @@ pub(super) fn command() -> Command {
                 ),
         )))
         .subcommand(address::command())
+        .subcommand(super::inject::command())
 }
 
 /// Runs the verb.
@@ -177,6 +178,9 @@ pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
     let Some((verb, matches)) = matches.subcommand() else {
         return Ok(ExitCode::from(super::USAGE));
     };
+    if verb == "inject" {
+        return super::inject::run(matches);
+    }
     let name = (verb == "show").then(|| matches.get_one::<String>("file")).flatten();
     if let Some(name) = name
         && (name.parse::<i64>().is_err() || Path::new(name).exists())

@@ -49,6 +49,15 @@ fn values() {
         c.http.api == [ListenAddress::Unix("/s/x/y".into())]
             && c.socketmap.listen[1] == ListenAddress::Unix("/s/socketmap".into())
     });
+    good("state_dir = '/s'\n[collect]\nsocket = ['unix:STATE_DIR/x', 'unix:/y']", |c| {
+        c.collect.socket.len() == 2
+            && c.collect.socket[0] == ListenAddress::Unix("/s/x".into())
+            && c.collect.has_way_in()
+            && c.collect.group == "postfix"
+    });
+    good("[collect]\ngroup = ''\nunix_mode = '0622'", |c| {
+        c.collect.group.is_empty() && c.collect.unix_mode == 0o622 && !c.collect.has_way_in()
+    });
     good("[socketmap]\nlisten = ['127.0.0.1:0']\n[http]\nlisten = ['127.0.0.1:0']", |c| {
         c.http.listen == c.socketmap.listen
     });

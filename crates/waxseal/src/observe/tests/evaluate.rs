@@ -70,6 +70,27 @@ async fn what_is_known_is_not_asked_again() {
 }
 
 #[tokio::test]
+async fn answers_that_hold_are_kept_if_there_is_a_memory() {
+    for (ttl, memory, expected) in [(60, true, 1), (60, false, 2), (0, true, 2)] {
+        let dns = DnsServer::start(move |query| {
+            Some(Response::records(vec![mx("x.test", ttl, 0, "mx.test")]).to(query))
+        })
+        .await;
+        let memory = memory.then(std::sync::Arc::default);
+        let observer = Observer { memory, ..observer(&dns) };
+        let exchangers = question("x.test", RecordType::Mx);
+        for _ in 0..2 {
+            let hosts = |known: &Known| {
+                Ok(known.dns(&exchangers)?.as_ref().map(|answer| answer.mx().count()).ok())
+            };
+            let found = observer.evaluate(&mut Known::default(), hosts).await;
+            assert_eq!(found, Ok(Some(1)));
+        }
+        assert_eq!(dns.queries().len(), expected, "{ttl}");
+    }
+}
+
+#[tokio::test]
 async fn rounds_are_bounded() {
     let dns = DnsServer::always(Response::records(vec![])).await;
     let observer = Observer { bounds: Bounds { rounds: 3, ..Bounds::default() }, ..observer(&dns) };

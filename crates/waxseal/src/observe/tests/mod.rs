@@ -1,5 +1,5 @@
-//! The module against real sockets: a name server and a web server on loopback, which do as a test
-//! tells them. Nothing is replaced inside of the module.
+//! The module against real sockets: a name server, a web server and a mail host on loopback, which
+//! do as a test tells them. Nothing is replaced inside of the module.
 
 mod dns;
 mod dns_server;
@@ -7,6 +7,9 @@ mod evaluate;
 mod https;
 mod https_bodies;
 mod https_server;
+mod smtp_server;
+mod starttls;
+mod testing_mode;
 mod validation;
 
 use smtp_types::{DnsQuestion, DomainName, RecordType};

@@ -27,12 +27,12 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts the command, and waits until it says where it can be reached.
     pub(crate) fn start(command: &mut Command, state_folder: &Path) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::start_with_input(command.stdin(Stdio::null()), state_folder)
+    }
+
+    /// As [`start`](Self::start), with standard input as the command has it.
+    pub(crate) fn start_with_input(command: &mut Command, state_folder: &Path) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let banner = Output::read(child.stdout.take().unwrap());
         let log = Output::read(child.stderr.take().unwrap());
         Self::announced(child, banner, log, state_folder)
