@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::text::{BOLD, WIDTH, counted, cut, line, number};
+use super::text::{BOLD, counted, cut, line, number};
 use crate::cli::looking;
 use crate::config::Config;
 use crate::intake::{self, IntakeSettings, Summary};
@@ -129,6 +129,5 @@ fn write(summary: &Summary) -> io::Result<()> {
         let count = u64::try_from(summary.unreadable.len()).unwrap_or(u64::MAX);
         line(&mut out, "not opened", &number(count))?;
     }
-    debug_assert!(WIDTH == 80);
     writeln!(out, "What they say: waxseal reports problems")
 }

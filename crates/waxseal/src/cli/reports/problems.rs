@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use serde_json::{Value, json};
 use smtp_types::UnixTime;
 
-use super::text::{BOLD, WIDTH, counted, date, number, wrapped};
+use super::text::{BOLD, WIDTH, counted, cut, date, number, wrapped};
 use super::{Asked, DAY, Failed};
 use crate::intake::problems::{Blame, Evidence, Problem, find};
 use crate::store::{Counted, ReceivedKind, ReceivedView, Selection};
@@ -67,6 +67,7 @@ pub(super) fn run(matches: &ArgMatches, view: &ReceivedView) -> Result<ExitCode,
     } else if problems.iter().all(|problem| problem.cause.blame == Blame::Notice) {
         writeln!(out, "{0}Nothing is wrong.{0:#}", AnsiColor::Green.on_default())?;
     }
+    index(&mut out, &problems, evidence.newest())?;
     let mut heading = None;
     for (index, problem) in problems.iter().enumerate() {
         let blame = problem.cause.blame;
@@ -75,7 +76,7 @@ pub(super) fn run(matches: &ArgMatches, view: &ReceivedView) -> Result<ExitCode,
             writeln!(out, "\n{style}{}{style:#}", blame.title().to_uppercase())?;
             heading = Some(blame);
         }
-        write(&mut out, index + 1, problem)?;
+        write(&mut out, index + 1, problem, evidence.newest())?;
     }
     Ok(match problems.first().map(|problem| problem.cause.blame) {
         Some(Blame::Ours) => ExitCode::from(2),
@@ -116,7 +117,34 @@ fn document(problem: &Problem) -> Value {
     })
 }
 
-fn write(out: &mut impl Write, place: usize, problem: &Problem) -> io::Result<()> {
+/// One line for each, so that the whole is seen at once.
+fn index(out: &mut impl Write, problems: &[Problem], newest: u64) -> io::Result<()> {
+    if problems.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for (index, problem) in problems.iter().enumerate() {
+        let style = style(problem.cause.blame);
+        let title = cut(&problem.title(), WIDTH - INDENT.len() - 8);
+        let state = match (problem.lost, problem.is_over(newest)) {
+            (0, _) => String::new(),
+            (_, true) => "over".to_owned(),
+            (lost, false) => percent(lost, problem.of),
+        };
+        writeln!(out, "{style}{:>2}{style:#}  {title:<68}{state:>8}", index + 1)?;
+    }
+    Ok(())
+}
+
+/// `14.6 %`; what is little is not nothing.
+fn percent(part: u64, whole: u64) -> String {
+    match u128::from(part) * 1000 / u128::from(whole.max(1)) {
+        0 => "<0.1 %".to_owned(),
+        per_mille => format!("{}.{} %", per_mille / 10, per_mille % 10),
+    }
+}
+
+fn write(out: &mut impl Write, place: usize, problem: &Problem, newest: u64) -> io::Result<()> {
     let style = style(problem.cause.blame);
     let mut titles = wrapped(&problem.title(), WIDTH - INDENT.len()).into_iter();
     let first = titles.next().unwrap_or_default();
@@ -124,7 +152,7 @@ fn write(out: &mut impl Write, place: usize, problem: &Problem) -> io::Result<()
     for title in titles {
         writeln!(out, "{INDENT}{BOLD}{title}{BOLD:#}")?;
     }
-    for text in wrapped(&facts(problem), WIDTH - INDENT.len()) {
+    for text in wrapped(&facts(problem, newest), WIDTH - INDENT.len()) {
         writeln!(out, "{INDENT}{text}")?;
     }
     for text in wrapped(&problem.why(), WIDTH - INDENT.len()) {
@@ -157,15 +185,17 @@ fn write(out: &mut impl Write, place: usize, problem: &Problem) -> io::Result<()
     Ok(())
 }
 
-/// `example.com · since 2026-11-20 · 1,204 of 8,410 sessions lost`
-fn facts(problem: &Problem) -> String {
+/// `example.com · since 2026-11-20 · 1,204 of 8,410 sessions failed`
+fn facts(problem: &Problem, newest: u64) -> String {
     let what = match problem.kind {
-        ReceivedKind::Tls => "sessions",
-        ReceivedKind::Dmarc | ReceivedKind::Failure => "messages",
+        ReceivedKind::Tls => "sessions failed",
+        ReceivedKind::Dmarc | ReceivedKind::Failure => "messages affected",
     };
-    let days = match problem.last - problem.first {
-        0 => format!("on {}", date(problem.first)),
-        _ => format!("{} to {}", date(problem.first), date(problem.last)),
+    let (first, last) = (date(problem.first), date(problem.last));
+    let days = match (problem.is_over(newest), problem.first == problem.last) {
+        (true, true) => format!("{first}, over"),
+        (true, false) => format!("{first} to {last}, over"),
+        (false, _) => format!("since {first}"),
     };
     let lost = match (problem.lost, problem.of) {
         (0, _) => String::new(),

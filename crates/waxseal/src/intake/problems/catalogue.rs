@@ -256,7 +256,7 @@ pub static CATALOGUE: &[Cause] = &[
         why: "The reporter's TLS library gave up, and the reason it gives fits no cause in the \
               catalogue. Old protocol versions or ciphers on one side are usual.",
         fix: &[
-            "Look at the reasons below; search the log of {mx} for TLS errors at these times.",
+            "Look at what was said; search the log of {mx} for TLS errors at these times.",
             "Offer TLS 1.2 and 1.3 with standard ciphers, and a certificate of a public CA.",
         ],
     },
@@ -269,7 +269,7 @@ pub static CATALOGUE: &[Cause] = &[
               of {reporter}: its root certificates, its resolver, its software.",
         fix: &[
             "Nothing, if it ends within a few days.",
-            "If mail from there matters, tell them, with the reasons below. Their contact stands in \
+            "If mail from there matters, tell them what was said. Their contact stands in \
              waxseal reports show.",
         ],
     },
@@ -312,7 +312,7 @@ pub static CATALOGUE: &[Cause] = &[
         fix: &[
             "Look at the record: dig TXT {selector}._domainkey.{signer}",
             "Publish the key that signs. With Waxseal: waxseal dkim check",
-            "If the key was retired on purpose, find who still signs with it: see the sources below.",
+            "If the key was retired on purpose, find who still signs with it: see the sources.",
         ],
     },
     Cause {
@@ -371,7 +371,7 @@ pub static CATALOGUE: &[Cause] = &[
         why: "Somebody uses your domain as sender. The policy that receivers have found is \
               \"{policy}\"; {stopped} of these messages were refused or put into quarantine.",
         fix: &[
-            "If one of the sources below is yours, set up SPF and DKIM there.",
+            "If one of the sources is yours, set up SPF and DKIM there.",
             "With p=none all of it is delivered: go to p=quarantine and then p=reject when your own \
              mail passes. With p=reject nothing is left to do.",
         ],

@@ -211,6 +211,14 @@ impl Evidence {
         self.tls.keys().chain(self.dmarc.keys()).collect::<BTreeSet<_>>().len()
     }
 
+    /// The last day that there are reports about, counted from 1970-01-01.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        let tls = self.tls.values().filter_map(|tls| tls.days.last_key_value());
+        let dmarc = self.dmarc.values().filter_map(|dmarc| dmarc.days.last_key_value());
+        tls.chain(dmarc).map(|((day, _), _)| *day).max().unwrap_or_default()
+    }
+
     pub(super) const fn tls(&self) -> &BTreeMap<Arc<str>, TlsEvidence> {
         &self.tls
     }

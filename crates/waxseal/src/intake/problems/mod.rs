@@ -74,6 +74,12 @@ impl Problem {
         self.cause.fix.iter().map(|step| self.filled(step)).collect()
     }
 
+    /// Whether nothing of it was seen on the last two days that there are reports about.
+    #[must_use]
+    pub const fn is_over(&self, newest: u64) -> bool {
+        self.last + 1 < newest
+    }
+
     fn filled(&self, text: &str) -> String {
         let mut filled = text.replace("{domain}", &self.domain);
         for (name, value) in &self.names {
@@ -94,9 +100,13 @@ pub fn find(evidence: &Evidence) -> Vec<Problem> {
         dmarc::find(domain, dmarc, &mut problems);
     }
     silence::find(evidence, &mut problems);
-    problems.sort_by(|a, b| {
-        let rank = |one: &Problem| (one.cause.blame, u64::MAX - one.lost, u64::MAX - one.last);
-        rank(a).cmp(&rank(b)).then_with(|| a.domain.cmp(&b.domain))
+    let newest = evidence.newest();
+    problems.sort_by_key(|one| {
+        // In the name of a domain anybody can send; to stand between servers takes more.
+        let is_common = one.cause.blame == Blame::Attack && one.kind == ReceivedKind::Dmarc;
+        let share = u64::MAX - one.lost.saturating_mul(1000) / one.of.max(1);
+        let is_over = one.is_over(newest);
+        (one.cause.blame, is_over, is_common, share, one.cause.id, one.domain.clone())
     });
     problems
 }

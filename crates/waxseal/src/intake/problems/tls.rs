@@ -79,8 +79,14 @@ fn problem(id: &'static str, domain: &str, mx: &str, group: &Group, total: Sum) 
     let reporters = most_first(&group.reporters);
     let sources = most_first(&group.senders);
     let first = |counts: &[(String, u64)]| counts.first().map(|(name, _)| name.clone());
+    let is_policy = group.result.starts_with("sts-");
+    let host = match mx {
+        "" if is_policy => format!("mta-sts.{domain}"),
+        "" => "the mail host".to_owned(),
+        mx => mx.to_owned(),
+    };
     let names = BTreeMap::from([
-        ("mx", if mx.is_empty() { "the mail host".to_owned() } else { mx.to_owned() }),
+        ("mx", host),
         ("reporter", first(&reporters).unwrap_or_default()),
         ("source", first(&sources).unwrap_or_else(|| "the sender".to_owned())),
         ("result", group.result.to_string()),
