@@ -28,6 +28,9 @@ use crate::store::Store;
 /// How often what is old is forgotten.
 const TIDY: Duration = Duration::from_hours(1);
 
+/// How many octets a mail may have. Large mail providers take in as much.
+const MAX_MAIL: usize = 25 * 1024 * 1024;
+
 /// The port of IMAP over TLS (RFC 8314 §7.3), and without.
 const IMAPS: u16 = 993;
 const IMAP: u16 = 143;
@@ -61,7 +64,7 @@ impl TakingIn {
             RequireAuthor::Yes => OnUnknown::Later,
             RequireAuthor::No | RequireAuthor::Warn => OnUnknown::Take,
         };
-        let message = settings.limits.input;
+        let message = MAX_MAIL.min(settings.limits.input);
         let intake = Arc::new(Intake::new(settings, store));
         let reports_from = config.reports.from.clone();
         let parts = DeskParts {

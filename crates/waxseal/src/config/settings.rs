@@ -590,3 +590,30 @@ pub enum LogFormat {
     /// One JSON object on a line.
     Json,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for (text, host, port) in [
+            ("imap.Example.com", "imap.example.com", None),
+            ("imap.example.com:1993", "imap.example.com", Some(1993)),
+            ("localhost", "localhost", None),
+            ("127.0.0.1:143", "127.0.0.1", Some(143)),
+            ("2001:db8::1", "2001:db8::1", None),
+            ("[2001:db8::1]:993", "2001:db8::1", Some(993)),
+        ] {
+            let found = HostPort::parse(text).unwrap();
+            assert_eq!((found.host.as_str(), found.port), (host, port), "{text}");
+            assert_eq!(HostPort::parse(&found.to_string()), Some(found), "{text}");
+        }
+        for text in ["", "a b", "imap.example.com:0", "imap.example.com:x", "[::1]", "127.0.0.1:0"]
+        {
+            assert_eq!(HostPort::parse(text), None, "{text}");
+        }
+        assert!(HostPort::parse("[::1]:143").unwrap().is_loopback());
+        assert!(!HostPort::parse("imap.example.com").unwrap().is_loopback());
+    }
+}

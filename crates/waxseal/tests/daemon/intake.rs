@@ -5,10 +5,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use crate::intake_forms::{TLS, gzip, mail, part};
 use crate::mail_server::MailServer;
-use crate::reports::{ask, delivered, make_keys, on_disk, receive};
+use crate::reports::{Disk, ask, delivered, make_keys, on_disk, receive};
 use crate::world::{Daemon, NOW, PATIENCE, World, run};
 
 pub(crate) const EVENT: &str = "waxseal_intake_total{event=";
@@ -292,6 +293,30 @@ fn what_was_taken_survives_kill_9() {
         Client::lmtp(&daemon).deliver("", "rua@us.test", &letter("1@a.test")).starts_with("250 ")
     );
     assert_eq!(stored(&world, "report"), 1);
+}
+
+/// The disk is full: the mail stays with its sender, and comes again.
+#[test]
+fn a_full_disk_costs_no_report() {
+    let world = world("");
+    let kept = world.path("kept");
+    fs::create_dir(&kept).unwrap();
+    let disk = Disk::start(&world, &kept, NOW);
+    let stored = |folder: &Path| ask(folder, "SELECT COUNT(*) FROM received_report");
+    let mut lmtp = Client::lmtp(&disk.daemon);
+    assert!(lmtp.deliver("", "rua@us.test", &letter("1@a.test")).starts_with("250 "));
+    disk.fill();
+    let refused = (2..200).find_map(|number| {
+        let said = lmtp.deliver("", "rua@us.test", &letter(&format!("{number}@a.test")));
+        (!said.starts_with("250 ")).then_some((number, said))
+    });
+    let (number, said) = refused.unwrap();
+    assert_eq!(said, "451 4.3.0 cannot be stored now, try again later\r\n");
+    assert_eq!(disk.ask(stored), number - 1);
+    disk.make_room();
+    let again = letter(&format!("{number}@a.test"));
+    assert!(lmtp.deliver("", "rua@us.test", &again).starts_with("250 "));
+    assert_eq!(disk.ask(stored), number);
 }
 
 /// A mail that is coming is not cut off, and a client that waits is told to come again.

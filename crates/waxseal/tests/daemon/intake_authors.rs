@@ -8,6 +8,7 @@ use sender_auth::{Header, HeaderField, HeaderLimits, MessageReader, Part};
 use waxseal::crypto::{AwsLc, SigningKey};
 
 use crate::intake::{Client, EVENT, letter, stored, world};
+use crate::intake_forms::{gzip, mail, part, xml};
 use crate::reports::ask;
 use crate::world::{NOW, World};
 
@@ -139,4 +140,55 @@ fn what_was_changed_on_the_way_has_failed_and_what_is_unsigned_is_unknown() {
     assert_ne!(changed, letter);
     assert!(lmtp.deliver("", "rua@us.test", &changed).starts_with("250 "));
     assert_eq!(grade(&world), "failed");
+}
+
+/// RFC 9990 §4: DMARC passes for the mail itself, be it by the address that Postfix tells of.
+#[test]
+fn reports_about_dmarc_pass_dmarc() {
+    let world = world("");
+    world.dns.say(&[
+        "receiver.example TXT v=spf1 ip4:192.0.2.1 -all",
+        "_dmarc.receiver.example TXT v=DMARC1; p=reject",
+    ]);
+    let daemon = world.serve_at(NOW);
+    let mut lmtp = Client::lmtp(&daemon);
+    let mut number = 0;
+    let mut graded = |address: &str, author: &str| {
+        number += 1;
+        let id = format!("<report_id>{number}</report_id>");
+        let report = xml(2).replace("<report_id>1</report_id>", &id);
+        let letter = mail(&[part("Content-Type: application/gzip", &gzip(report.as_bytes()))]);
+        let letter = letter.replace("reports@receiver.example", author);
+        let said = lmtp.say(&format!("XFORWARD ADDR={address} HELO=mx.{author}"));
+        assert!(said.starts_with("250 "), "{said}");
+        let said = lmtp.deliver(author, "rua@us.test", &letter);
+        assert!(said.starts_with("250 "), "{said}");
+        assert_eq!(stored(&world, "report"), number);
+        grade(&world)
+    };
+    assert_eq!(graded("192.0.2.1", "dmarc@receiver.example"), "authenticated");
+    assert_eq!(graded("192.0.2.9", "dmarc@receiver.example"), "failed");
+    assert_eq!(graded("192.0.2.1", "dmarc@unknown.example"), "unauthenticated");
+}
+
+/// Without an answer of the DNS nobody knows whether it would count, so it comes again.
+#[test]
+fn a_proof_that_is_demanded_is_waited_for() {
+    let world = world("require_author = \"yes\"");
+    let daemon = world.serve_at(NOW);
+    let mut lmtp = Client::lmtp(&daemon);
+    let key = publish(&world, "receiver.example", "");
+    let letter = signed(&key, "receiver.example", "", &from("tls@receiver.example", "1@a.test"));
+    world.dns.fail("s._domainkey.receiver.example TXT");
+    let said = lmtp.deliver("", "rua@us.test", &letter);
+    assert!(said.starts_with("451 4.4.3"), "{said}");
+    assert_eq!((stored(&world, "report"), stored(&world, "aside")), (0, 0));
+    let public = key.public_key().unwrap().base64();
+    world.dns.say(&[&format!("s._domainkey.receiver.example TXT v=DKIM1; k=ed25519; p={public}")]);
+    assert!(lmtp.deliver("", "rua@us.test", &letter).starts_with("250 "));
+    assert_eq!((stored(&world, "report"), grade(&world)), (1, "authenticated"));
+    // What is not proved is kept aside.
+    let unsigned = from("tls@receiver.example", "2@a.test");
+    assert!(lmtp.deliver("", "rua@us.test", &unsigned).starts_with("250 "));
+    assert_eq!((stored(&world, "report"), stored(&world, "aside")), (1, 1));
 }

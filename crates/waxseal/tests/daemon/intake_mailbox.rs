@@ -257,6 +257,20 @@ fn a_connection_that_breaks_is_made_again() {
     assert_eq!(daemon.metric(&format!("{EVENT}\"mailbox_failure\"}}")), 1.0);
 }
 
+/// A mail that nobody can fetch does not keep others waiting.
+#[test]
+fn a_mail_that_breaks_each_connection_is_passed_over() {
+    let imap = Imap::start();
+    imap.change(|mailbox| mailbox.cut = 3);
+    imap.add(&letter("1@a.test"));
+    imap.add(&letter("2@a.test"));
+    let world = imap.world("");
+    let daemon = world.serve_at(NOW);
+    daemon.log.wait("a mail is passed over");
+    reports(&daemon, &world, 1);
+    assert_eq!(imap.change(|mailbox| mailbox.fetched.clone()), [2]);
+}
+
 #[test]
 fn mails_are_moved_when_they_are_stored() {
     let imap = Imap::start();

@@ -260,14 +260,14 @@ fn a_full_disk_costs_no_count_and_no_report() {
 }
 
 /// The program on a file system of its own that somebody else fills up.
-struct Disk {
-    daemon: Daemon,
+pub(crate) struct Disk {
+    pub(crate) daemon: Daemon,
     state: String,
 }
 
 impl Disk {
     /// Starts with the files that were kept.
-    fn start(world: &World, kept: &Path, now: u64) -> Self {
+    pub(crate) fn start(world: &World, kept: &Path, now: u64) -> Self {
         fs::create_dir_all(world.state()).unwrap();
         let mut command = Command::new("unshare");
         // Mounting is for root, or for whoever is root of a namespace of users.
@@ -288,12 +288,12 @@ impl Disk {
         Path::new(&self.state).to_owned()
     }
 
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let error = fs::write(self.state().join("filler"), vec![0; 4_000_000]).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{error}");
     }
 
-    fn make_room(&self) {
+    pub(crate) fn make_room(&self) {
         fs::remove_file(self.state().join("filler")).unwrap();
     }
 
@@ -307,7 +307,7 @@ impl Disk {
     }
 
     /// What a statement says of a copy: SQLite would follow the path to its own file system.
-    fn ask<T>(&self, ask: impl FnOnce(&Path) -> T) -> T {
+    pub(crate) fn ask<T>(&self, ask: impl FnOnce(&Path) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
         self.daemon.signal("STOP");
         self.copy(folder.path());

@@ -10,7 +10,7 @@ use super::connection::{Connection, quoted, words};
 use super::{After, ImapError, ImapSettings, Response};
 use crate::intake::Way;
 use crate::intake::counters::IntakeCount;
-use crate::intake::desk::{Delivery, Desk};
+use crate::intake::desk::{Delivery, Desk, Lack};
 
 /// How long one waits for news; RFC 2177 §3 wants less than 29 min.
 const IDLE: Duration = Duration::from_mins(25);
@@ -19,7 +19,7 @@ const IDLE: Duration = Duration::from_mins(25);
 const POLL: Duration = Duration::from_mins(2);
 
 /// How long after a failure another connection is made, at first and at last.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_mins(10);
 
 /// How many mails that are passed over are remembered.
@@ -27,7 +27,8 @@ const MAX_PASSED: usize = 100_000;
 
 /// Reads the mailbox until `stop` holds true or its sender is gone.
 pub async fn watch(settings: ImapSettings, desk: Arc<Desk>, mut stop: watch::Receiver<bool>) {
-    let mut mailbox = Mailbox { settings, desk, validity: None, done: BTreeSet::new() };
+    let (done, trouble) = (BTreeSet::new(), Trouble::default());
+    let mut mailbox = Mailbox { settings, desk, validity: None, done, trouble };
     let mut pause = FIRST_PAUSE;
     let mut is_failing = false;
     loop {
@@ -43,6 +44,7 @@ pub async fn watch(settings: ImapSettings, desk: Arc<Desk>, mut stop: watch::Rec
             is_failing = false;
         }
         if let Err(error) = ended {
+            mailbox.note_trouble(&error);
             let host = &mailbox.settings.host;
             if !is_failing {
                 tracing::warn!(%host, %error, "intake: mailbox cannot be read, tried again");
@@ -63,7 +65,18 @@ struct Mailbox {
     validity: Option<String>,
     /// Mails that are not looked at again: too large, or stored and left as they are.
     done: BTreeSet<u32>,
+    trouble: Trouble,
 }
+
+/// Which mail was being taken when connections broke, and how often in a row.
+#[derive(Default)]
+struct Trouble {
+    uid: Option<u32>,
+    times: u32,
+}
+
+/// After how many connections that break at the same mail it is passed over.
+const MAX_TIMES: u32 = 3;
 
 impl Mailbox {
     /// Reads until something goes wrong. `has_read` is told that the folder was read once.
@@ -123,8 +136,23 @@ impl Mailbox {
             }
         }
         self.done.retain(|uid| found.contains(uid));
-        for uid in found.difference(&self.done.clone()) {
-            self.take_one(connection, *uid).await?;
+        for uid in found.difference(&self.done.clone()).copied() {
+            if self.trouble.uid != Some(uid) {
+                self.trouble = Trouble { uid: Some(uid), times: 0 };
+            }
+            match self.take_one(connection, uid).await {
+                Ok(()) => {}
+                // It has to come again, and others have not: the next round takes it.
+                Err(ImapError::NotStored(lack @ (Lack::Quota | Lack::Dns))) => {
+                    tracing::info!(uid, "intake: a mail stays in the mailbox for now: {lack}");
+                }
+                Err(error @ ImapError::Refused { .. }) => {
+                    tracing::warn!(uid, %error, "intake: a mail is passed over");
+                    self.pass_over(uid);
+                }
+                Err(error) => return Err(error),
+            }
+            self.trouble = Trouble::default();
         }
         Ok(())
     }
@@ -184,6 +212,20 @@ impl Mailbox {
             Response::Fetch { uid: Some(found), size, body } if found == uid => Some((size, body)),
             _ => None,
         }))
+    }
+
+    /// One mail that nobody can fetch does not keep those behind it waiting.
+    fn note_trouble(&mut self, error: &ImapError) {
+        let Some(uid) = self.trouble.uid else { return };
+        if matches!(error, ImapError::NotStored(_)) {
+            return;
+        }
+        self.trouble.times += 1;
+        if self.trouble.times >= MAX_TIMES {
+            tracing::warn!(uid, %error, "intake: a mail is passed over");
+            self.pass_over(uid);
+            self.trouble = Trouble::default();
+        }
     }
 
     fn pass_over(&mut self, uid: u32) {
