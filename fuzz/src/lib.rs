@@ -21,6 +21,7 @@ mod dane;
 mod dkim;
 mod dmarc;
 mod dmarc_report;
+mod intake;
 mod milter;
 mod mta_sts_texts;
 mod names;
@@ -39,6 +40,7 @@ pub use dane::{dane_chain, tlsa_rdata, tlsa_record};
 pub use dkim::{dkim_key_record, dkim_message, dkim_signature};
 pub use dmarc::{dmarc_author, dmarc_evaluation, dmarc_record, dmarc_report_uri};
 pub use dmarc_report::{dmarc_failure_report, dmarc_report_row};
+pub use intake::{imap_response, intake_session};
 pub use milter::{milter_field, milter_packet, milter_session};
 pub use mta_sts_texts::{mta_sts_policy, mta_sts_record, mx_pattern};
 pub use names::{domain_name, email_address, next_hop};
@@ -101,6 +103,8 @@ pub const TARGETS: [Target; 41] = [
         from: "anyone who sends mail",
         run: authentication_results,
     },
+    Target { name: "intake_session", from: "any mail server", run: intake_session },
+    Target { name: "imap_response", from: "an IMAP server", run: imap_response },
     Target { name: "milter_packet", from: "a mail server", run: milter_packet },
     Target { name: "milter_session", from: "a mail server", run: milter_session },
     Target { name: "milter_field", from: "the sender of a message", run: milter_field },

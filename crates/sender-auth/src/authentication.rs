@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use smtp_types::{DnsQuestion, Known, Need, all, both};
+use smtp_types::{DnsQuestion, Known, Need, UnixTime, all, both};
 
 use crate::arc::{self, ChainResult, HashedChain};
 use crate::crypto::{Crypto, Sha256};
@@ -144,6 +144,22 @@ impl Received {
         let identities = identities(spf.as_ref(), &dkim);
         let dmarc = dmarc::evaluate_message(known, &self.author, &identities)?;
         Ok(Authentication { author: self.author.clone(), spf, iprev, dkim, arc, dmarc })
+    }
+
+    /// What became of each signature if the message is used for `service`. A key may be bound to
+    /// another one (RFC 6376 §3.6.1 `s=`), so [`evaluate`](Self::evaluate), which asks for mail in
+    /// general, does not tell that of a report about TLS.
+    ///
+    /// # Errors
+    /// What must be looked up first.
+    pub fn signatures_for<C: Crypto>(
+        &self,
+        service: dkim::ServiceType,
+        known: &Known,
+        crypto: &C,
+        now: UnixTime,
+    ) -> Result<Vec<SignatureResult>, Need> {
+        self.dkim.evaluate(known, crypto, service, now)
     }
 }
 

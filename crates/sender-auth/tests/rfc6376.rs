@@ -341,11 +341,16 @@ mod s3_6_keys {
         assert_eq!(with_record(&record("; s=other:email")), Reason::Verified);
         assert_eq!(with_record(&record("; s=other")), key(KeyFailure::OtherService));
         assert_eq!(with_record(&record("; s=tlsrpt")), key(KeyFailure::OtherService));
-        let world = World {
-            service: ServiceType::TlsRpt,
-            ..World::default().key(KEY_NAME, &record("; s=tlsrpt"))
+        let for_reports = |tag: &str| {
+            let world = World::default().key(KEY_NAME, &record(tag));
+            verify(&World { service: ServiceType::TlsRpt, ..world }, TAGS).reason
         };
-        assert_eq!(verify(&world, TAGS).reason, Reason::Verified);
+        for tag in ["; s=tlsrpt", "; s=email:tlsrpt", "; s=*", ""] {
+            assert_eq!(for_reports(tag), Reason::Verified, "{tag}");
+        }
+        for tag in ["; s=email", "; s=other"] {
+            assert_eq!(for_reports(tag), key(KeyFailure::OtherService), "{tag}");
+        }
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub enum Role {
     Milter,
     /// TLS sessions to be counted, as lines of JSON.
     TlsLines,
+    /// Reports of others, from our mail server.
+    Lmtp,
+    /// Reports of others, from any mail server.
+    Smtp,
+    /// Reports of others, from a web server.
+    Https,
 }
 
 /// The name of a descriptor of the socket for datagrams in a systemd unit.
@@ -52,8 +58,17 @@ pub(crate) const TLSRPT_KEY: &str = "collect.socket";
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Socketmap, Self::Http, Self::Api, Self::Line, Self::Milter, Self::TlsLines];
+    pub const ALL: [Self; 9] = [
+        Self::Socketmap,
+        Self::Http,
+        Self::Api,
+        Self::Line,
+        Self::Milter,
+        Self::TlsLines,
+        Self::Lmtp,
+        Self::Smtp,
+        Self::Https,
+    ];
 
     /// The name of a descriptor of this role in a systemd unit (`FileDescriptorName=`).
     #[must_use]
@@ -65,6 +80,9 @@ impl Role {
             Self::Line => "line",
             Self::Milter => "milter",
             Self::TlsLines => "tlsrpt-lines",
+            Self::Lmtp => "lmtp",
+            Self::Smtp => "smtp",
+            Self::Https => "https",
         }
     }
 
@@ -78,6 +96,9 @@ impl Role {
             Self::Line => "line.listen",
             Self::Milter => "gate.listen",
             Self::TlsLines => "collect.stream",
+            Self::Lmtp => "intake.lmtp",
+            Self::Smtp => "intake.smtp",
+            Self::Https => "intake.https",
         }
     }
 
@@ -91,6 +112,9 @@ impl Role {
             Self::Line => &config.line.listen,
             Self::Milter => &config.gate.listen,
             Self::TlsLines => &config.collect.stream,
+            Self::Lmtp => &config.intake.lmtp,
+            Self::Smtp => &config.intake.smtp,
+            Self::Https => &config.intake.https,
         }
     }
 }
@@ -119,6 +143,7 @@ pub fn open(config: &Config, inherited: Inherited) -> Result<Opened, Vec<ListenE
             Role::Http | Role::Api => OPERATOR_MODE,
             Role::Milter => config.gate.unix_mode,
             Role::TlsLines => config.collect.unix_mode,
+            Role::Lmtp | Role::Smtp | Role::Https => config.intake.unix_mode,
         };
         for address in role.addresses(config) {
             match bind(address, mode) {

@@ -18,6 +18,8 @@ use crate::config::FileHealth;
 use crate::gate::counters::GateCounters;
 use crate::gate::milter::MilterCounters;
 use crate::gate::recent::Recent;
+use crate::intake::counters::IntakeCounters;
+use crate::intake::smtp::SmtpCounters;
 use crate::keys::Signers;
 use crate::observe::Validation;
 use crate::report::{ReportCount, Reporter};
@@ -37,6 +39,50 @@ pub struct Metrics {
     pub collector: Option<Arc<TlsCollector>>,
     /// The socketmap server.
     pub socketmap: Arc<SocketmapCounters>,
+    /// The intake, if there is one.
+    pub intake: Option<WatchedIntake>,
+}
+
+/// What of the intake is shown to those who watch.
+#[derive(Clone)]
+pub struct WatchedIntake {
+    /// What it counts.
+    pub intake: Arc<IntakeCounters>,
+    /// Its mail server.
+    pub smtp: Arc<SmtpCounters>,
+    /// Whether there is a mailbox to be read.
+    pub has_mailbox: bool,
+}
+
+impl WatchedIntake {
+    fn counters(&self) -> Vec<Row> {
+        let Self { intake, smtp, .. } = self;
+        let number = |name, help, value| Row { name, help, label: "", values: vec![("", value)] };
+        let events = intake.all().map(|(count, value)| (count.as_str(), value)).collect();
+        vec![
+            Row {
+                name: "intake",
+                help: "What became of mails with reports of others",
+                label: "event",
+                values: events,
+            },
+            number("intake_connections", "Connections of mail servers", smtp.accepted()),
+            number("intake_refused", "Connections refused, too many were open", smtp.refused()),
+            number("intake_timeouts", "Connections closed because they stalled", smtp.timed_out()),
+            number("intake_errors", "Replies that told of an error", smtp.errors()),
+        ]
+    }
+
+    fn gauges(&self) -> Vec<Row> {
+        let number = |name, help, value| Row { name, help, label: "", values: vec![("", value)] };
+        let is_open = u64::from(self.intake.has_mailbox());
+        let mut gauges =
+            vec![number("intake_connections_open", "Connections open now", self.smtp.open())];
+        if self.has_mailbox {
+            gauges.push(number("intake_mailbox_open", "1 if the mailbox is read", is_open));
+        }
+        gauges
+    }
 }
 
 /// What of the gate is shown to those who watch.
@@ -349,6 +395,10 @@ impl Metrics {
                 ),
             ],
         };
+        if let Some(intake) = &self.intake {
+            snapshot.counters.extend(intake.counters());
+            snapshot.gauges.extend(intake.gauges());
+        }
         if let Some(collector) = &self.collector {
             let counters = collector.counters().all();
             snapshot.counters.push(Row {

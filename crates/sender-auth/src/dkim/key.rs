@@ -34,8 +34,8 @@ pub struct KeyRecord {
 pub enum ServiceType {
     /// `email`: mail of all kinds.
     Email,
-    /// `tlsrpt`: mail that carries a TLS report (RFC 8460 §3). A key for mail in general will do,
-    /// too.
+    /// `tlsrpt`: mail that carries a TLS report (RFC 8460 §3). A key without `s=`, or with `s=*`,
+    /// serves that, too; a key that is bound to `email` does not.
     TlsRpt,
 }
 
@@ -110,14 +110,16 @@ impl KeyRecord {
         self.hashes.as_ref().is_none_or(|hashes| hashes.iter().any(|hash| &**hash == "sha256"))
     }
 
-    /// Whether the key serves this use (`s=`).
+    /// Whether the key serves this use. RFC 6376 §3.6.1 `s=`: "Verifiers for a given service type
+    /// MUST ignore this record if the appropriate type is not listed".
     #[must_use]
     pub fn serves(&self, service: ServiceType) -> bool {
         let Some(services) = &self.services else {
             return true;
         };
         services.iter().any(|name| match &**name {
-            "*" | "email" => true,
+            "*" => true,
+            "email" => service == ServiceType::Email,
             "tlsrpt" => service == ServiceType::TlsRpt,
             _ => false,
         })

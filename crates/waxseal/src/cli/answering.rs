@@ -12,7 +12,7 @@ use crate::collect::Collector;
 use crate::config::Config;
 use crate::keys::Signers;
 use crate::listen::{Listener, Role};
-use crate::metrics::{Metrics, Watched};
+use crate::metrics::{Metrics, Watched, WatchedIntake};
 use crate::report::Reporter;
 use crate::sender::Sender;
 
@@ -48,6 +48,8 @@ pub(super) struct Answering {
     pub(super) signers: Option<Arc<Signers>>,
     /// The reporter, if there is one.
     pub(super) reporter: Option<Arc<Reporter>>,
+    /// The intake, if there is one.
+    pub(super) intake: Option<WatchedIntake>,
     /// The collector, if there is one.
     pub(super) collector: Option<Arc<Collector>>,
     pub(super) socketmap: Arc<SocketmapCounters>,
@@ -58,14 +60,21 @@ pub(super) struct Answering {
 impl Answering {
     /// Answers on all listeners until stopped.
     pub(super) async fn run(self, listeners: Vec<(Role, Listener)>) {
-        let Self { config, sender, gate, signers, reporter, collector, pulse, stopped, .. } = self;
-        let counters = self.socketmap;
+        let Self { config, sender, gate, signers, reporter, intake, collector, pulse, .. } = self;
+        let (counters, stopped) = (self.socketmap, self.stopped);
         let pulse = tokio::spawn(pulse.beat());
         let answers = Arc::new(Arc::clone(&sender));
         let recent = gate.as_ref().map(|gate| Arc::clone(&gate.recent));
         let (watched, socketmap) = (Arc::clone(&sender), Arc::clone(&counters));
-        let metrics =
-            Arc::new(Metrics { sender: watched, gate, signers, reporter, collector, socketmap });
+        let metrics = Arc::new(Metrics {
+            sender: watched,
+            gate,
+            signers,
+            reporter,
+            collector,
+            socketmap,
+            intake,
+        });
         let mut servers = JoinSet::new();
         let mut maps = Vec::new();
         for (role, listener) in listeners {
@@ -88,7 +97,7 @@ impl Answering {
                     ));
                 }
                 // Served where there is time for that, by `serve`.
-                Role::Milter | Role::TlsLines => {}
+                Role::Milter | Role::TlsLines | Role::Lmtp | Role::Smtp | Role::Https => {}
                 Role::Line => {
                     let settings = line::LineSettings::default();
                     servers.spawn(line::serve(listener, Arc::clone(&answers), settings, stopped));

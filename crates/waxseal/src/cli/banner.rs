@@ -62,6 +62,9 @@ const fn purpose(role: Role) -> &'static str {
         Role::Api => "decisions",
         Role::Line => "exim",
         Role::Milter => "milter",
+        Role::Lmtp => "lmtp",
+        Role::Smtp => "smtp",
+        Role::Https => "posts",
         Role::TlsLines => "tls lines",
     }
 }

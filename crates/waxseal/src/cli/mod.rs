@@ -22,6 +22,7 @@ mod serve;
 mod signing;
 mod signing_keys;
 mod spf;
+mod taking_in;
 mod verify;
 mod wiring;
 

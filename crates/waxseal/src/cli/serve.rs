@@ -20,13 +20,14 @@ use tokio::task::JoinHandle;
 use super::answering::{Answering, Pulse};
 use super::gating::{self, Beside, Gating};
 use super::signing_keys::{self, Memory, SigningKeys};
+use super::taking_in::TakingIn;
 use super::{banner, wiring};
 use crate::answer::SocketmapCounters;
 use crate::collect::{Collector, WaysIn};
 use crate::config::{self, Collect, Config, LogFormat, LogLevel};
 use crate::gate::Gate;
 use crate::keys::Signers;
-use crate::listen::{self, Listener, Opened, Role};
+use crate::listen::{self, ListenAddress, Listener, Opened, Role};
 use crate::observe::{Bounds, Observer, Validation};
 use crate::report::{Reporter, ReporterSettings};
 use crate::sender::{Clock, OverrideFile, Sender};
@@ -117,6 +118,7 @@ struct Daemon {
     /// For those who judge mail, and report.
     observer: Observer,
     clock: Clock,
+    taking_in: Option<TakingIn>,
     socketmap: Arc<SocketmapCounters>,
 }
 
@@ -195,6 +197,19 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         }
         None => None,
     };
+    let addresses = addresses_of(&listeners);
+    let has_way_in =
+        config.intake.imap.is_some() || addresses.iter().any(|(role, _)| is_of_intake(*role));
+    let taking_in = match (has_way_in, &store) {
+        (false, _) => None,
+        (true, None) => {
+            return Err(vec!["intake: expected a state folder, for reports are stored".into()]);
+        }
+        (true, Some(store)) => {
+            let (store, reporter) = (Arc::clone(store), reporter.clone());
+            Some(TakingIn::new(config, clock, &observer, store, reporter, &addresses)?)
+        }
+    };
     let settings = wiring::sender_settings(config);
     let sender = Sender::new(
         settings,
@@ -231,8 +246,19 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
         gating,
         observer: judging,
         clock,
+        taking_in,
         socketmap,
     })
+}
+
+fn addresses_of(listeners: &[(Role, Listener)]) -> Vec<(Role, ListenAddress)> {
+    let address =
+        |(role, listener): &(Role, Listener)| Some((*role, listener.local_address().ok()?));
+    listeners.iter().filter_map(address).collect()
+}
+
+const fn is_of_intake(role: Role) -> bool {
+    matches!(role, Role::Lmtp | Role::Smtp | Role::Https)
 }
 
 impl Daemon {
@@ -250,12 +276,10 @@ impl Daemon {
             gating,
             observer,
             clock,
+            taking_in,
             socketmap,
         } = self;
-        let mut addresses: Vec<_> = listeners
-            .iter()
-            .filter_map(|(role, listener)| Some((*role, listener.local_address().ok()?)))
-            .collect();
+        let mut addresses = addresses_of(&listeners);
         let ways = collecting.iter().map(|collecting| &collecting.ways);
         addresses.extend(
             ways.clone()
@@ -298,6 +322,10 @@ impl Daemon {
         let (milters, listeners): (Vec<_>, Vec<_>) =
             listeners.into_iter().partition(|(role, _)| *role == Role::Milter);
         let milters = milters.into_iter().map(|(_, listener)| listener).collect();
+        let (ways_in, listeners): (Vec<_>, Vec<_>) =
+            listeners.into_iter().partition(|(role, _)| is_of_intake(*role));
+        let intake = taking_in.as_ref().map(TakingIn::watched);
+        let taking_in = taking_in.map(|one| looking_up.spawn(one.run(ways_in, stopped.clone())));
         let watched = gating.as_ref().map(Gating::watched);
         let signers = keys.as_ref().map(|keys| Arc::clone(&keys.signers));
         let rereading = Rereading {
@@ -319,6 +347,7 @@ impl Daemon {
             gate: watched,
             signers,
             reporter,
+            intake,
             collector,
             socketmap,
             pulse: Arc::clone(&pulse),
@@ -354,6 +383,9 @@ impl Daemon {
                 let _ = answering_ended.await;
                 if let Some(gate) = gate {
                     let _ = gate.await;
+                }
+                if let Some(taking_in) = taking_in {
+                    let _ = taking_in.await;
                 }
             };
             let _ = tokio::time::timeout(FINISH_TIMEOUT, finished).await;

@@ -57,7 +57,8 @@ fn arg(key: &Key) -> Option<Arg> {
         | Kind::Text(_)
         | Kind::OptionalText(_)
         | Kind::OptionalAddress(_)
-        | Kind::Server(_) => ArgAction::Set,
+        | Kind::Server(_)
+        | Kind::OptionalHost(_) => ArgAction::Set,
     };
     // What the value means is read by the kind of the key, so that it is told in the same words
     // as in a file.

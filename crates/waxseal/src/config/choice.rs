@@ -3,7 +3,9 @@
 use sender_auth::report::Schema;
 use transport_policy::{MixedHosts, OnStsError};
 
-use super::settings::{DaneUse, LogFormat, LogLevel, OnDeadline, Profile, Trust};
+use super::settings::{
+    DaneUse, ImapAfter, ImapTls, LogFormat, LogLevel, OnDeadline, Profile, Trust,
+};
 use crate::gate::NotStrict;
 use crate::gate::attachment::rules;
 use crate::gate::decide::Action;
@@ -90,6 +92,16 @@ impl Words for TlsHttps {
 impl Words for Schema {
     const ALL: &'static [(&'static str, Self)] =
         &[("rfc9990", Self::Rfc9990), ("rfc7489", Self::Rfc7489)];
+}
+
+impl Words for ImapTls {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("implicit", Self::Implicit), ("none", Self::None)];
+}
+
+impl Words for ImapAfter {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("flag", Self::Flag), ("move", Self::Move), ("keep", Self::Keep)];
 }
 
 impl Words for LogLevel {

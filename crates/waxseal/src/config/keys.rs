@@ -83,7 +83,8 @@ impl Key {
             | Kind::OptionalText(_)
             | Kind::OptionalAddress(_)
             | Kind::Addresses(_)
-            | Kind::Server(_) => String::new(),
+            | Kind::Server(_)
+            | Kind::OptionalHost(_) => String::new(),
         };
         format!("{}{limits}", self.doc)
     }
@@ -854,6 +855,147 @@ pub static KEYS: &[Key] = &[
               there are none.",
         hint: None,
         kind: Kind::OptionalText(|config| &mut config.reports.failure_notice),
+    },
+    Key {
+        name: "intake.lmtp",
+        flag: None,
+        doc: "Where your mail server delivers reports about your domains by LMTP, written as in \
+              socketmap.listen, such as \"unix:STATE_DIR/lmtp\".",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.intake.lmtp),
+    },
+    Key {
+        name: "intake.smtp",
+        flag: None,
+        doc: "Where mail servers deliver reports by SMTP, written as in socketmap.listen: for an MX \
+              of its own, or for a mail server that has no LMTP.",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.intake.smtp),
+    },
+    Key {
+        name: "intake.https",
+        flag: None,
+        doc: "Where a web server hands on what was sent by HTTPS POST (RFC 8460), written as in \
+              socketmap.listen. TLS is not spoken here, so use a unix socket or loopback. \
+              `waxseal reports address` tells the path. Not with profile \"bsi\".",
+        hint: None,
+        kind: Kind::Listen(|config| &mut config.intake.https),
+    },
+    Key {
+        name: "intake.unix_mode",
+        flag: None,
+        doc: "The permission bits of unix sockets of [intake].",
+        hint: None,
+        kind: Kind::Mode(|config| &mut config.intake.unix_mode),
+    },
+    Key {
+        name: "intake.recipients",
+        flag: None,
+        doc: "The addresses that reports come to, those that stand behind rua in the records of your \
+              domains. Mail to others is refused. Without any, everything is taken that comes by \
+              unix sockets and loopback.",
+        hint: None,
+        kind: Kind::Addresses(|config| &mut config.intake.recipients),
+    },
+    Key {
+        name: "intake.max_connections",
+        flag: None,
+        doc: "How many connections by LMTP and SMTP may be open at once.",
+        hint: None,
+        kind: Kind::Number {
+            limits: 1..=10_000,
+            place: |config| &mut config.intake.max_connections,
+        },
+    },
+    Key {
+        name: "intake.command_timeout",
+        flag: None,
+        doc: "How long a mail server may take for a command. RFC 5321 section 4.5.3.2.7 wants at \
+              least 5 minutes.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(1, HOUR),
+            place: |config| &mut config.intake.command_timeout,
+        },
+    },
+    Key {
+        name: "intake.message_timeout",
+        flag: None,
+        doc: "How long a mail server may take for a message.",
+        hint: None,
+        kind: Kind::Duration {
+            limits: seconds(1, HOUR),
+            place: |config| &mut config.intake.message_timeout,
+        },
+    },
+    Key {
+        name: "intake.quota",
+        flag: None,
+        doc: "How many mails a day are taken of one domain that has proved to have sent them. All \
+              who have proved nothing together have as many, and those who claim the same domain a \
+              tenth of that. Beyond it, mail is deferred.",
+        hint: None,
+        kind: Kind::Number { limits: 1..=100_000_000, place: |config| &mut config.intake.quota },
+    },
+    Key {
+        name: "intake.imap",
+        flag: None,
+        doc: "The IMAP server with a mailbox that reports come to. \"\" is none.",
+        hint: None,
+        kind: Kind::OptionalHost(|config| &mut config.intake.imap),
+    },
+    Key {
+        name: "intake.imap_tls",
+        flag: None,
+        doc: "How the IMAP server is spoken to. \"implicit\": by TLS, on port 993 if no other is \
+              given. \"none\": not encrypted, for a server on this machine.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.intake.imap_tls),
+    },
+    Key {
+        name: "intake.imap_ca",
+        flag: None,
+        doc: "A file with the certificates that are trusted for the IMAP server instead of those \
+              that the system trusts. \"\" is none.",
+        hint: None,
+        kind: Kind::OptionalPath(|config| &mut config.intake.imap_ca),
+    },
+    Key {
+        name: "intake.imap_user",
+        flag: None,
+        doc: "The user at the IMAP server.",
+        hint: None,
+        kind: Kind::Text(|config| &mut config.intake.imap_user),
+    },
+    Key {
+        name: "intake.imap_password_file",
+        flag: None,
+        doc: "The file whose first line is the password. Only its owner may read it. \"\" is none.",
+        hint: None,
+        kind: Kind::OptionalPath(|config| &mut config.intake.imap_password_file),
+    },
+    Key {
+        name: "intake.imap_folder",
+        flag: None,
+        doc: "The folder that is read.",
+        hint: None,
+        kind: Kind::Text(|config| &mut config.intake.imap_folder),
+    },
+    Key {
+        name: "intake.imap_after",
+        flag: None,
+        doc: "What becomes of a mail that was stored. \"flag\": it is marked as read, and mails \
+              that are not marked are fetched. \"move\": it is moved to intake.imap_move_to. \
+              \"keep\": nothing; after a restart all are fetched again, and known again.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.intake.imap_after),
+    },
+    Key {
+        name: "intake.imap_move_to",
+        flag: None,
+        doc: "The folder that mails are moved to. It must be there.",
+        hint: None,
+        kind: Kind::Text(|config| &mut config.intake.imap_move_to),
     },
     Key {
         name: "intake.domains",

@@ -16,7 +16,7 @@ use toml::de::{DeArray, DeInteger, DeValue};
 
 use super::choice::Choice;
 use super::duration;
-use super::settings::{Config, ProbeName, Resolver, STATE_DIR};
+use super::settings::{Config, HostPort, ProbeName, Resolver, STATE_DIR};
 use crate::keys::SelectorPrefix;
 use crate::listen::ListenAddress;
 
@@ -73,6 +73,8 @@ pub(super) enum Kind {
     Addresses(fn(&mut Config) -> &mut Vec<EmailAddress>),
     /// An IP address and a port.
     Server(fn(&mut Config) -> &mut SocketAddr),
+    /// The name or address of a server, with or without a port, or the empty text for none.
+    OptionalHost(fn(&mut Config) -> &mut Option<HostPort>),
 }
 
 /// Why a value, or a part of it, is refused.
@@ -214,6 +216,12 @@ impl Kind {
                 let server = text.and_then(|text| text.parse::<SocketAddr>().ok());
                 *place(config) = server.filter(|server| server.port() != 0).ok_or_else(refusal)?;
             }
+            Self::OptionalHost(place) => {
+                *place(config) = match text {
+                    Some("") => None,
+                    _ => Some(text.and_then(HostPort::parse).ok_or_else(refusal)?),
+                };
+            }
         }
         Ok(())
     }
@@ -263,6 +271,11 @@ impl Kind {
             ),
             Self::Addresses(_) => "a list of addresses".into(),
             Self::Server(_) => "an IP address and a port, such as \"127.0.0.1:25\"".into(),
+            Self::OptionalHost(_) => {
+                "a server such as \"imap.example.com\" or \"imap.example.com:993\", or \"\" for \
+                 none"
+                    .into()
+            }
         }
     }
 
@@ -304,6 +317,9 @@ impl Kind {
                 quote(&place(&mut config).as_ref().map(ToString::to_string).unwrap_or_default())
             }
             Self::Server(place) => quote(&place(&mut config).to_string()),
+            Self::OptionalHost(place) => {
+                quote(&place(&mut config).as_ref().map(ToString::to_string).unwrap_or_default())
+            }
         })
     }
 
@@ -342,7 +358,8 @@ impl Kind {
             | Self::Text(_)
             | Self::OptionalText(_)
             | Self::OptionalAddress(_)
-            | Self::Server(_) => text(last),
+            | Self::Server(_)
+            | Self::OptionalHost(_) => text(last),
         };
         Spanned::new(0..0, value)
     }

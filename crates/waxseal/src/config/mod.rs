@@ -51,8 +51,9 @@ pub use origin::Origin;
 pub use overrides::{MatchName, Override, OverrideLevel, OverridePolicy, Overrides};
 pub use sample::sample;
 pub use settings::{
-    Collect, Config, DaneUse, Dkim, Dns, Fetch, Gate, Http, Line, Log, LogFormat, LogLevel,
-    OnDeadline, ProbeName, Profile, Reports, Resolver, Sender, Socketmap, Trust, Verdict,
+    Collect, Config, DaneUse, Dkim, Dns, Fetch, Gate, HostPort, Http, ImapAfter, ImapTls, Intake,
+    Line, Log, LogFormat, LogLevel, OnDeadline, ProbeName, Profile, Reports, Resolver, Sender,
+    Socketmap, Trust, Verdict,
 };
 pub use show::{show, show_json};
 pub use verdicts::{Forwarder, LocalVerdict, LocalVerdicts};

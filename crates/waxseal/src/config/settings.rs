@@ -5,7 +5,7 @@
 //! [`Config::default`]; what the key means to an operator stands in its line of the table.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -276,6 +276,40 @@ pub struct Intake {
     pub require_author: RequireAuthor,
     /// How long received reports are kept; 1 day to 10 years.
     pub retention: Duration,
+    /// Where mail servers deliver by LMTP.
+    pub lmtp: Vec<ListenAddress>,
+    /// Where mail servers deliver by SMTP.
+    pub smtp: Vec<ListenAddress>,
+    /// Where a web server hands on what was posted.
+    pub https: Vec<ListenAddress>,
+    /// The permission bits of unix sockets; 0 to 0o777.
+    pub unix_mode: u32,
+    /// To whom mail is taken; empty is to anybody, for those on this machine.
+    pub recipients: Vec<EmailAddress>,
+    /// How many connections may be open at once; 1 to 10 000.
+    pub max_connections: usize,
+    /// How long a command may take; 1 s to 1 h.
+    pub command_timeout: Duration,
+    /// How long a message may take; 1 s to 1 h.
+    pub message_timeout: Duration,
+    /// How many mails a day one domain may bring; 1 to 100 000 000.
+    pub quota: usize,
+    /// The IMAP server.
+    pub imap: Option<HostPort>,
+    /// How it is spoken to.
+    pub imap_tls: ImapTls,
+    /// The certificates that are trusted for it instead of the system's.
+    pub imap_ca: Option<PathBuf>,
+    /// The user there.
+    pub imap_user: String,
+    /// Where the password is.
+    pub imap_password_file: Option<PathBuf>,
+    /// Which folder is read.
+    pub imap_folder: String,
+    /// What becomes of mails that were stored.
+    pub imap_after: ImapAfter,
+    /// Where they are moved to.
+    pub imap_move_to: String,
 }
 
 /// `[log]`.
@@ -379,6 +413,23 @@ impl Default for Config {
                 domains: vec![],
                 require_author: RequireAuthor::Warn,
                 retention: Duration::from_hours(400 * 24),
+                lmtp: vec![],
+                smtp: vec![],
+                https: vec![],
+                unix_mode: 0o660,
+                recipients: vec![],
+                max_connections: 200,
+                command_timeout: Duration::from_mins(5),
+                message_timeout: Duration::from_mins(10),
+                quota: 100_000,
+                imap: None,
+                imap_tls: ImapTls::Implicit,
+                imap_ca: None,
+                imap_user: String::new(),
+                imap_password_file: None,
+                imap_folder: "INBOX".into(),
+                imap_after: ImapAfter::Flag,
+                imap_move_to: "Processed".into(),
             },
             log: Log { level: LogLevel::Info, format: LogFormat::Text },
         }
@@ -401,6 +452,74 @@ impl fmt::Display for Resolver {
             Self::Address(address) => address.fmt(f),
         }
     }
+}
+
+/// A server by its name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// The name, in lower case, or the IP address, without brackets.
+    pub host: String,
+    /// The port, if one was given.
+    pub port: Option<u16>,
+}
+
+impl HostPort {
+    /// Reads `NAME`, `NAME:PORT`, `ADDR`, `ADDR:PORT` or `[ADDR]:PORT`. `None` if it is none of these.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let of = |host: String, port| Some(Self { host, port });
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return (address.port() != 0)
+                .then_some(())
+                .and_then(|()| of(address.ip().to_string(), Some(address.port())));
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return of(address.to_string(), None);
+        }
+        let (name, port) = match text.split_once(':') {
+            Some((name, port)) => (name, Some(port.parse().ok().filter(|port| *port != 0)?)),
+            None => (text, None),
+        };
+        let is_name = name == "localhost" || DomainName::parse(name).is_ok();
+        if is_name { of(name.to_ascii_lowercase(), port) } else { None }
+    }
+
+    /// Whether it is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost"
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) if self.host.contains(':') => write!(f, "[{}]:{port}", self.host),
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => f.write_str(&self.host),
+        }
+    }
+}
+
+/// How an IMAP server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImapTls {
+    /// TLS from the first octet.
+    Implicit,
+    /// Not encrypted.
+    None,
+}
+
+/// What becomes of a mail in a mailbox that was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImapAfter {
+    /// It is marked as read.
+    Flag,
+    /// It is moved to another folder.
+    Move,
+    /// Nothing.
+    Keep,
 }
 
 /// A name that the resolver is probed with.
@@ -481,4 +600,31 @@ pub enum LogFormat {
     Text,
     /// One JSON object on a line.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for (text, host, port) in [
+            ("imap.Example.com", "imap.example.com", None),
+            ("imap.example.com:1993", "imap.example.com", Some(1993)),
+            ("localhost", "localhost", None),
+            ("127.0.0.1:143", "127.0.0.1", Some(143)),
+            ("2001:db8::1", "2001:db8::1", None),
+            ("[2001:db8::1]:993", "2001:db8::1", Some(993)),
+        ] {
+            let found = HostPort::parse(text).unwrap();
+            assert_eq!((found.host.as_str(), found.port), (host, port), "{text}");
+            assert_eq!(HostPort::parse(&found.to_string()), Some(found), "{text}");
+        }
+        for text in ["", "a b", "imap.example.com:0", "imap.example.com:x", "[::1]", "127.0.0.1:0"]
+        {
+            assert_eq!(HostPort::parse(text), None, "{text}");
+        }
+        assert!(HostPort::parse("[::1]:143").unwrap().is_loopback());
+        assert!(!HostPort::parse("imap.example.com").unwrap().is_loopback());
+    }
 }

@@ -8,7 +8,7 @@ use super::keys::KEYS;
 use super::kind::{Kind, quote};
 use super::load::Loaded;
 use super::origin::Origin;
-use super::settings::{Config, Profile, STATE_DIR};
+use super::settings::{Config, ImapTls, Profile, STATE_DIR};
 use crate::gate::NotStrict;
 use crate::listen::{ListenAddress, MAX_UNIX_PATH, TLSRPT_KEY};
 use crate::report::TlsHttps;
@@ -29,7 +29,51 @@ impl Loaded {
                 }
             }
         }
-        self.check_listeners()
+        let mut errors = self.check_listeners();
+        errors.extend(self.check_intake());
+        errors
+    }
+
+    /// What the intake's settings mean together.
+    fn check_intake(&self) -> Vec<ConfigError> {
+        let intake = &self.config.intake;
+        let refusal = |key: &'static str, expected: &str, found: String| ConfigError {
+            key: key.into(),
+            fault: Fault::Value { expected: expected.into(), found },
+            place: self.origin(key).place(),
+            hint: None,
+        };
+        let mut errors = Vec::new();
+        if let (Profile::Bsi, Some(address)) = (self.config.profile, intake.https.first()) {
+            let expected = "no address, for profile \"bsi\" takes reports by mail only";
+            errors.push(refusal("intake.https", expected, quote(&address.to_string())));
+        }
+        if let Some(address) = intake.https.iter().find(|one| one.is_open_to_others()) {
+            let expected = "loopback or a unix socket, for TLS is not spoken there";
+            errors.push(refusal("intake.https", expected, quote(&address.to_string())));
+        }
+        let mut addresses = intake.lmtp.iter().chain(&intake.smtp);
+        if intake.recipients.is_empty()
+            && let Some(address) = addresses.find(|one| one.is_open_to_others())
+        {
+            let expected = "addresses, for anybody can send mail to a listener of [intake]";
+            errors.push(refusal("intake.recipients", expected, format!("none, and {address}")));
+        }
+        if let Some(server) = &intake.imap {
+            if intake.imap_tls == ImapTls::None && !server.is_loopback() {
+                let expected = "\"implicit\", for the server is on another machine";
+                errors.push(refusal("intake.imap_tls", expected, "\"none\"".into()));
+            }
+            if intake.imap_password_file.is_none() {
+                let expected = "a file, for intake.imap names a server";
+                errors.push(refusal("intake.imap_password_file", expected, "\"\"".into()));
+            }
+            if intake.imap_user.is_empty() {
+                let expected = "a user, for intake.imap names a server";
+                errors.push(refusal("intake.imap_user", expected, "\"\"".into()));
+            }
+        }
+        errors
     }
 
     /// `--socketmap` asks for a server that does that and nothing else, as tests want it.
@@ -96,7 +140,7 @@ impl Loaded {
             .flat_map(|(key, place)| {
                 place(&mut config).clone().into_iter().map(move |address| (key, address))
             })
-            .filter(|(_, address)| address.is_open_to_others())
+            .filter(|(key, address)| address.is_open_to_others() && *key != "intake.smtp")
             .map(|(key, address)| {
                 format!(
                     "{key}: {address} can be reached from other machines, and nobody who asks \

@@ -34,7 +34,15 @@ impl std::error::Error for KeyFileError {}
 /// # Errors
 /// If the file cannot be read or written, or holds something else.
 pub fn load_or_make(state_dir: &Path) -> Result<SealKey, KeyFileError> {
-    let path = state_dir.join(FILE);
+    Ok(SealKey::new(&octets(state_dir, FILE)?))
+}
+
+/// The same for another key, in the file `name`: its octets.
+///
+/// # Errors
+/// As [`load_or_make`].
+pub fn octets(state_dir: &Path, name: &str) -> Result<[u8; 32], KeyFileError> {
+    let path = state_dir.join(name);
     match read(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         read => return read.map_err(|error| KeyFileError { path, error }),
@@ -53,19 +61,18 @@ pub fn make() -> Result<SealKey, KeyFileError> {
     Ok(SealKey::new(&fresh))
 }
 
-fn read(path: &Path) -> io::Result<SealKey> {
+fn read(path: &Path) -> io::Result<[u8; 32]> {
     let text = fs::read_to_string(path)?;
     let octets = BASE64_STANDARD.decode(text.trim()).ok();
     let octets = octets.and_then(|octets| <[u8; 32]>::try_from(octets).ok());
-    let octets = octets.ok_or_else(|| {
+    octets.ok_or_else(|| {
         io::Error::other("expected 32 octets in base64, found something else; without the file, a new key is made")
-    })?;
-    Ok(SealKey::new(&octets))
+    })
 }
 
 fn write_new(state_dir: &Path, path: &Path) -> io::Result<()> {
     fs::create_dir_all(state_dir)?;
-    let unfinished = state_dir.join(format!("{FILE}.{}", std::process::id()));
+    let unfinished = format!("{}.{}", path.display(), std::process::id());
     let mut file = fs::File::options()
         .write(true)
         .create(true)

@@ -22,20 +22,30 @@
 //!
 //! What is read goes on:
 //!
+//! - Mails come by [`smtp`], [`imap`] and [`https`] to the [`desk`], where their [`authenticity`] is
+//!   judged.
 //! - [`Intake::accept`] takes in what listeners receive, [`import`] what lies in files; both write
 //!   the same rows by the same rules, and what cannot be read is kept aside.
 //! - [`problems`] looks for causes in the rows.
 
 mod accept;
+pub mod authenticity;
+mod bounce;
 mod bounded;
+pub mod counters;
+pub mod desk;
 mod detect;
 mod draft;
 mod encoding;
 mod fault;
 pub mod file;
+pub mod https;
+pub mod imap;
 mod import;
 mod mime;
 pub mod problems;
+mod quota;
+pub mod smtp;
 mod transfer;
 mod unpack;
 mod xml;

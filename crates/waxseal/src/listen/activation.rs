@@ -33,8 +33,8 @@ pub fn inherited() -> Result<Inherited, Vec<ListenError>> {
             None if name == TLSRPT => take_datagrams(&mut descriptors, index)
                 .map(|socket| inherited.datagrams.push(socket)),
             None => Err(format!(
-                "expected FileDescriptorName= socketmap, http, api, line, milter, tlsrpt or \
-                 tlsrpt-lines, found {name:?}"
+                "expected FileDescriptorName= socketmap, http, api, line, milter, tlsrpt, \
+                 tlsrpt-lines, lmtp, smtp or https, found {name:?}"
             )),
         };
         match found {
@@ -98,7 +98,8 @@ mod tests {
             ("", Some(Role::Socketmap)),
             ("unknown", Some(Role::Socketmap)),
             ("waxseal.socket", Some(Role::Socketmap)),
-            ("smtp", None),
+            ("smtp", Some(Role::Smtp)),
+            ("imap", None),
         ];
         for (name, expected) in table {
             assert_eq!(role(name), expected, "{name}");
@@ -187,9 +188,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_told() {
-        let said = child("smtp", TcpListener::bind("127.0.0.1:0").unwrap());
+        let said = child("imap", TcpListener::bind("127.0.0.1:0").unwrap());
         let expected = "LISTEN_FDS: socket 1 of systemd: expected FileDescriptorName= socketmap, \
-                        http, api, line, milter, tlsrpt or tlsrpt-lines, found \"smtp\"\n";
+                        http, api, line, milter, tlsrpt, tlsrpt-lines, lmtp, smtp or https, \
+                        found \"imap\"\n";
         assert!(said.contains(expected), "{said}");
         let said = child("http", tempfile::tempfile().unwrap());
         let expected = "LISTEN_FDS: socket 1 of systemd: expected a stream socket, of TCP or \

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use rustls::{
     SignatureScheme,
 };
 use smtp_types::CertificateFault;
+use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::https::{Authorities, FetchSettings};
@@ -103,6 +104,24 @@ impl ServerCertVerifier for Anyone {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_schemes()
     }
+}
+
+/// TLS 1.2 or 1.3 to a server that the operator names, judged by WebPKI: by the certificates in `ca`,
+/// or those that the system trusts.
+///
+/// # Errors
+/// [`FetchSettingsError`] if there are none, or the file cannot be read.
+pub fn tls_client(ca: Option<&Path>) -> Result<TlsConnector, FetchSettingsError> {
+    let authorities = match ca {
+        Some(path) => Authorities::File(path.to_owned()),
+        None => Authorities::System,
+    };
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(FetchSettingsError::Tls)?
+        .with_root_certificates(roots(&authorities)?)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// webpki's judgment, with the certificates of these authorities.

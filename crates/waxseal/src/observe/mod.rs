@@ -50,6 +50,7 @@ pub mod starttls;
 mod tests;
 pub mod validation;
 
+pub use certificate::tls_client;
 pub use dns::{NotedReply, Resolver, ResolverSettings};
 pub use dns_memory::DnsMemory;
 pub use https::{Authorities, FetchSettings, FetchSettingsError, PolicyFetcher};

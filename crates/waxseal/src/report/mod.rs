@@ -40,6 +40,7 @@ use tokio::sync::{OnceCell, watch};
 pub use counters::{ReportCount, ReportCounters};
 pub use dmarc::{Judged, group, is_due, report};
 pub use outbox::Bounce;
+pub use return_path::is_return_path;
 pub use tls::{TlsHttps, TlsReporting, tls_report};
 
 use crate::config::{self, Config};

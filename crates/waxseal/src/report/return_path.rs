@@ -38,6 +38,12 @@ pub(super) fn token_of(from: &EmailAddress, recipient: &EmailAddress) -> Option<
     is_ours.then_some(token)
 }
 
+/// Whether an address is a return path of letters from `from`.
+#[must_use]
+pub fn is_return_path(from: &EmailAddress, address: &EmailAddress) -> bool {
+    token_of(from, address).is_some()
+}
+
 /// What a server said, as one line that can be shown to anybody.
 pub(super) fn printable(text: &str) -> String {
     let line: String =

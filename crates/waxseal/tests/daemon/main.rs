@@ -12,6 +12,12 @@ mod dkim;
 mod dnssec;
 mod endpoints;
 mod gate;
+mod intake;
+mod intake_authors;
+#[path = "../intake/forms.rs"]
+#[expect(dead_code, reason = "it can make more than these tests need")]
+mod intake_forms;
+mod intake_mailbox;
 mod machine_interface;
 #[path = "../reports/mail_server.rs"]
 #[expect(dead_code, reason = "it can do more than these tests need")]

@@ -71,7 +71,7 @@ pub(crate) fn make_keys(world: &World) {
 }
 
 /// A message of `a.test` that passes; returns when it lies on the disk.
-fn receive(daemon: &Daemon, count: u32) {
+pub(crate) fn receive(daemon: &Daemon, count: u32) {
     let observed = || daemon.metric(&format!("{EVENT}\"observed\"}}"));
     let before = observed();
     for _ in 0..count {
@@ -92,7 +92,7 @@ fn pass(daemon: &Daemon) -> Wanted {
 }
 
 /// How many messages the file has counted, those of closed days aside.
-fn on_disk(state: &Path) -> i64 {
+pub(crate) fn on_disk(state: &Path) -> i64 {
     ask(state, "SELECT CAST(TOTAL(messages) AS BIGINT) FROM report_row")
 }
 
@@ -101,7 +101,7 @@ fn waiting(state: &Path) -> i64 {
     ask(state, "SELECT COUNT(*) FROM outbox WHERE state IN ('queued', 'sending')")
 }
 
-fn ask(state: &Path, sql: &str) -> i64 {
+pub(crate) fn ask(state: &Path, sql: &str) -> i64 {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let db = rusqlite::Connection::open_with_flags(state.join("waxseal.db"), flags).unwrap();
     db.query_row(sql, [], |row| row.get(0)).unwrap()
@@ -112,7 +112,7 @@ fn questions(world: &World) -> usize {
     world.dns.asked().iter().filter(|asked| asked.name == "_dmarc.a.test").count()
 }
 
-fn delivered(daemon: &Daemon, state: &Path) {
+pub(crate) fn delivered(daemon: &Daemon, state: &Path) {
     daemon.until("letters", |_| waiting(state) == 0);
     assert!(daemon.metric(&format!("{EVENT}\"delivered\"}}")) >= 1.0);
 }
@@ -260,14 +260,14 @@ fn a_full_disk_costs_no_count_and_no_report() {
 }
 
 /// The program on a file system of its own that somebody else fills up.
-struct Disk {
-    daemon: Daemon,
+pub(crate) struct Disk {
+    pub(crate) daemon: Daemon,
     state: String,
 }
 
 impl Disk {
     /// Starts with the files that were kept.
-    fn start(world: &World, kept: &Path, now: u64) -> Self {
+    pub(crate) fn start(world: &World, kept: &Path, now: u64) -> Self {
         fs::create_dir_all(world.state()).unwrap();
         let mut command = Command::new("unshare");
         // Mounting is for root, or for whoever is root of a namespace of users.
@@ -288,12 +288,12 @@ impl Disk {
         Path::new(&self.state).to_owned()
     }
 
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let error = fs::write(self.state().join("filler"), vec![0; 4_000_000]).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{error}");
     }
 
-    fn make_room(&self) {
+    pub(crate) fn make_room(&self) {
         fs::remove_file(self.state().join("filler")).unwrap();
     }
 
@@ -307,7 +307,7 @@ impl Disk {
     }
 
     /// What a statement says of a copy: SQLite would follow the path to its own file system.
-    fn ask<T>(&self, ask: impl FnOnce(&Path) -> T) -> T {
+    pub(crate) fn ask<T>(&self, ask: impl FnOnce(&Path) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
         self.daemon.signal("STOP");
         self.copy(folder.path());

@@ -7,6 +7,7 @@ mod forms;
 mod hostile;
 mod import;
 mod mails;
+mod protocol;
 mod scenarios;
 mod show;
 mod verbs;

@@ -4,6 +4,7 @@
 //! `inject` hands sessions to the running daemon. `show FILE` needs no settings and no store. All other verbs work on the store, beside a daemon or
 //! without one; only `import` writes.
 
+mod address;
 mod export;
 mod file;
 mod import;
@@ -169,6 +170,7 @@ pub(super) fn command() -> Command {
                         .help("csv needs --kind tls or --kind dmarc, for their columns differ."),
                 ),
         )))
+        .subcommand(address::command())
         .subcommand(inject::command())
 }
 
@@ -189,8 +191,10 @@ pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
     }
     let Some(loaded) = wiring::load(matches) else { return Ok(ExitCode::from(super::USAGE)) };
     let config = &loaded.config;
-    if verb == "import" {
-        return import::run(matches, config);
+    match verb {
+        "import" => return import::run(matches, config),
+        "address" => return address::run(matches, config),
+        _ => {}
     }
     let view = match ReceivedView::open(&config.state_dir) {
         Ok(Some(view)) => view,

@@ -58,7 +58,7 @@ impl Daemon {
     }
 
     /// The first TCP address that the banner gives for a purpose.
-    fn address(&self, purpose: &str) -> Option<SocketAddr> {
+    pub(crate) fn address(&self, purpose: &str) -> Option<SocketAddr> {
         let banner = self.banner.text();
         let mut lines = banner.lines().map(str::split_whitespace);
         lines
