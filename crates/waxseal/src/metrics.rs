@@ -20,7 +20,7 @@ use crate::gate::milter::MilterCounters;
 use crate::gate::recent::Recent;
 use crate::keys::Signers;
 use crate::observe::Validation;
-use crate::report::Reporter;
+use crate::report::{ReportCount, Reporter};
 use crate::sender::{Counter, REFRESH_ALARM_AFTER, Sender, SenderCounters};
 
 /// Everything that is watched, in one place.
@@ -29,6 +29,10 @@ pub struct Metrics {
     pub sender: Arc<Sender>,
     /// The gate, if there is one.
     pub gate: Option<Watched>,
+    /// The keys that sign, if anybody signs.
+    pub signers: Option<Arc<Signers>>,
+    /// The reporter, if there is one.
+    pub reporter: Option<Arc<Reporter>>,
     /// The collector of TLS sessions, if there is one.
     pub collector: Option<Arc<TlsCollector>>,
     /// The socketmap server.
@@ -44,10 +48,6 @@ pub struct Watched {
     pub recent: Arc<Recent>,
     /// The milter server.
     pub milter: Arc<MilterCounters>,
-    /// The keys that sign.
-    pub signers: Arc<Signers>,
-    /// The reporter, if there is one.
-    pub reporter: Option<Arc<Reporter>>,
 }
 
 impl Watched {
@@ -365,32 +365,45 @@ impl Metrics {
         }
         if let Some(gate) = &self.gate {
             snapshot.counters.extend(gate.counters());
-            let domains = usize_number(gate.signers.current().len());
-            if let Some(reporter) = &gate.reporter {
-                let counters = reporter.counters();
-                snapshot.counters.push(Row {
-                    name: "dmarc_reports",
-                    help: "What became of messages and letters on the way to reports",
-                    label: "event",
-                    values: counters.all().map(|(count, value)| (count.as_str(), value)).collect(),
-                });
-                snapshot.gauges.extend([
-                    number("outbox_waiting", "Letters that wait", counters.waiting()),
-                    number(
-                        "outbox_suppressed",
-                        "Addresses that get no letters now",
-                        counters.suppressed_addresses(),
-                    ),
-                    number(
-                        "reports_unsaved",
-                        "1 if the disk does not take what is counted",
-                        u64::from(!reporter.disk_is_fine()),
-                    ),
-                ]);
-            }
+            let open = gate.milter.open();
+            snapshot.gauges.push(number("milter_connections_open", "Connections open now", open));
+        }
+        if let Some(signers) = &self.signers {
+            let domains = usize_number(signers.current().len());
+            snapshot.gauges.push(number("dkim_domains", "Domains with keys that sign", domains));
+        }
+        if let Some(reporter) = &self.reporter {
+            let row = |name, help, values: Vec<(ReportCount, u64)>| Row {
+                name,
+                help,
+                label: "event",
+                values: values.into_iter().map(|(count, value)| (count.as_str(), value)).collect(),
+            };
+            let counters = reporter.counters();
+            snapshot.counters.extend([
+                row(
+                    "dmarc_reports",
+                    "What became of messages and letters on the way to reports",
+                    counters.all().collect(),
+                ),
+                row(
+                    "tls_reports",
+                    "What became of TLS reports and their letters",
+                    reporter.tls_counters().of_letters().collect(),
+                ),
+            ]);
             snapshot.gauges.extend([
-                number("milter_connections_open", "Connections open now", gate.milter.open()),
-                number("dkim_domains", "Domains with keys that sign", domains),
+                number("outbox_waiting", "Letters that wait", counters.waiting()),
+                number(
+                    "outbox_suppressed",
+                    "Addresses that get no letters now",
+                    counters.suppressed_addresses(),
+                ),
+                number(
+                    "reports_unsaved",
+                    "1 if the disk does not take what is counted",
+                    u64::from(!reporter.disk_is_fine()),
+                ),
             ]);
         }
         snapshot

@@ -150,6 +150,20 @@ impl FieldsToSign {
         Ok(Self { always, if_present })
     }
 
+    /// The same choice, and these fields are signed, too, even if they are not there.
+    ///
+    /// # Errors
+    /// The first name that cannot be signed.
+    pub fn and_always<'n>(
+        mut self,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Result<Self, FieldsToSignError> {
+        for name in names {
+            self.always.push(to_sign(name)?);
+        }
+        Ok(self)
+    }
+
     /// The same choice, but these fields are signed only if they are there: for those that the mail
     /// server adds behind the signer. `From` stays as it is.
     #[must_use]

@@ -84,28 +84,17 @@ impl AggregateMail<'_> {
     /// # Errors
     /// [`MailTooLarge`] if it would have more octets than `limit`; see [`DEFAULT_MAIL_OCTETS`].
     pub fn write(&self, limit: usize) -> Result<Vec<u8>, MailTooLarge> {
-        let text = text_part(&self.text());
-        let head = self.letter.header(&subject(self.report, self.submitter));
-        let name = file_name(self.report, self.submitter);
-        let head = format!(
-            "{head}Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\r\n\r\n\
-             --{BOUNDARY}\r\n{text}--{BOUNDARY}\r\n\
-             Content-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\
-             Content-Disposition: attachment;\r\n filename=\"{name}\"\r\n\r\n"
-        );
-        let tail = format!("--{BOUNDARY}--\r\n");
-        // Three octets make four, and a line of 76 of them gets two more.
-        let encoded = self.gzipped.len().div_ceil(3).saturating_mul(4);
-        let attached = encoded.saturating_add(encoded.div_ceil(76).saturating_mul(2));
-        let octets = attached.saturating_add(head.len() + tail.len());
-        if octets > limit {
-            return Err(MailTooLarge { octets, limit });
-        }
-        let mut mail = Vec::with_capacity(octets);
-        mail.extend_from_slice(head.as_bytes());
-        push_base64(self.gzipped, &mut mail);
-        mail.extend_from_slice(tail.as_bytes());
-        Ok(mail)
+        let mail = MailWithFile {
+            letter: self.letter,
+            subject: &subject(self.report, self.submitter),
+            fields: "",
+            content_type: "multipart/mixed",
+            text: &self.text(),
+            media_type: "application/gzip",
+            file_name: &file_name(self.report, self.submitter),
+            file: self.gzipped,
+        };
+        mail.write(limit)
     }
 
     /// What a person reads. Purpose and ground are said in each report, because the data travel
@@ -144,6 +133,62 @@ impl AggregateMail<'_> {
             text.push_str(&format!("  {more}\n"));
         }
         text
+    }
+}
+
+/// A text for people with a file for machines: the form of the reports of a day, those of DMARC
+/// (RFC 9990 §3.5.2) and those of TLS (RFC 8460 §5.3).
+///
+/// All its texts go into the message as they are: they must have no line end but those named here,
+/// and nothing that a quoted string does not take.
+#[derive(Clone, Copy, Debug)]
+pub struct MailWithFile<'m> {
+    /// How it travels.
+    pub letter: Letter<'m>,
+    /// The value of the Subject, folded.
+    pub subject: &'m str,
+    /// Further fields of the header, each with CRLF behind it.
+    pub fields: &'m str,
+    /// The kind of multipart, with its parameters, but without a boundary.
+    pub content_type: &'m str,
+    /// The text, with LF line ends.
+    pub text: &'m str,
+    /// The media type of the file.
+    pub media_type: &'m str,
+    /// The name of the file.
+    pub file_name: &'m str,
+    /// The octets of the file.
+    pub file: &'m [u8],
+}
+
+impl MailWithFile<'_> {
+    /// The message.
+    ///
+    /// # Errors
+    /// [`MailTooLarge`] if it would have more octets than `limit`; see [`DEFAULT_MAIL_OCTETS`].
+    pub fn write(&self, limit: usize) -> Result<Vec<u8>, MailTooLarge> {
+        let Self { fields, content_type, media_type, file_name, .. } = self;
+        let text = text_part(self.text);
+        let head = self.letter.header(self.subject);
+        let head = format!(
+            "{head}{fields}Content-Type: {content_type}; boundary=\"{BOUNDARY}\"\r\n\r\n\
+             --{BOUNDARY}\r\n{text}--{BOUNDARY}\r\n\
+             Content-Type: {media_type}\r\nContent-Transfer-Encoding: base64\r\n\
+             Content-Disposition: attachment;\r\n filename=\"{file_name}\"\r\n\r\n"
+        );
+        let tail = format!("--{BOUNDARY}--\r\n");
+        // Three octets make four, and a line of 76 of them gets two more.
+        let encoded = self.file.len().div_ceil(3).saturating_mul(4);
+        let attached = encoded.saturating_add(encoded.div_ceil(76).saturating_mul(2));
+        let octets = attached.saturating_add(head.len() + tail.len());
+        if octets > limit {
+            return Err(MailTooLarge { octets, limit });
+        }
+        let mut mail = Vec::with_capacity(octets);
+        mail.extend_from_slice(head.as_bytes());
+        push_base64(self.file, &mut mail);
+        mail.extend_from_slice(tail.as_bytes());
+        Ok(mail)
     }
 }
 

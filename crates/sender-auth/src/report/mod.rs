@@ -82,7 +82,9 @@ pub use forwarding::{Evidence, Looks};
 pub use guard::{Trigger, Untold, Unwanted};
 pub use incidents::{Admission, Budget, Incident, Incidents};
 pub use line::LineError;
-pub use mail::{AggregateMail, DEFAULT_MAIL_OCTETS, Letter, MailTooLarge, file_name, subject};
+pub use mail::{
+    AggregateMail, DEFAULT_MAIL_OCTETS, Letter, MailTooLarge, MailWithFile, file_name, subject,
+};
 pub use received::{
     AggregateReader, AuthFailure, FailureReadError, GivenReason, Namespace, Quirk, QuirkKind,
     Quirks, ReadError, ReadLimits, ReceivedDkim, ReceivedFailure, ReceivedMetadata, ReceivedPolicy,

@@ -10,8 +10,10 @@ use tokio::task::JoinSet;
 use crate::answer::{SocketmapCounters, SocketmapSettings, api, http, line, socketmap};
 use crate::collect::Collector;
 use crate::config::Config;
+use crate::keys::Signers;
 use crate::listen::{Listener, Role};
 use crate::metrics::{Metrics, Watched};
+use crate::report::Reporter;
 use crate::sender::Sender;
 
 /// The sign of life of the answering thread: a number that grows as long as the thread goes
@@ -42,6 +44,10 @@ pub(super) struct Answering {
     pub(super) sender: Arc<Sender>,
     /// The gate, if there is one.
     pub(super) gate: Option<Watched>,
+    /// The keys that sign, if anybody signs.
+    pub(super) signers: Option<Arc<Signers>>,
+    /// The reporter, if there is one.
+    pub(super) reporter: Option<Arc<Reporter>>,
     /// The collector, if there is one.
     pub(super) collector: Option<Arc<Collector>>,
     pub(super) socketmap: Arc<SocketmapCounters>,
@@ -52,12 +58,14 @@ pub(super) struct Answering {
 impl Answering {
     /// Answers on all listeners until stopped.
     pub(super) async fn run(self, listeners: Vec<(Role, Listener)>) {
-        let Self { config, sender, gate, collector, socketmap: counters, pulse, stopped } = self;
+        let Self { config, sender, gate, signers, reporter, collector, pulse, stopped, .. } = self;
+        let counters = self.socketmap;
         let pulse = tokio::spawn(pulse.beat());
         let answers = Arc::new(Arc::clone(&sender));
         let recent = gate.as_ref().map(|gate| Arc::clone(&gate.recent));
         let (watched, socketmap) = (Arc::clone(&sender), Arc::clone(&counters));
-        let metrics = Arc::new(Metrics { sender: watched, gate, collector, socketmap });
+        let metrics =
+            Arc::new(Metrics { sender: watched, gate, signers, reporter, collector, socketmap });
         let mut servers = JoinSet::new();
         let mut maps = Vec::new();
         for (role, listener) in listeners {

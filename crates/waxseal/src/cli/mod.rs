@@ -20,6 +20,7 @@ mod outbox;
 mod reports;
 mod serve;
 mod signing;
+mod signing_keys;
 mod spf;
 mod verify;
 mod wiring;

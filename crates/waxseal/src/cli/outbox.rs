@@ -1,6 +1,7 @@
 //! `waxseal outbox`: reports on their way, and those that will be made.
 //!
-//! It reads the store beside the daemon, so it works whether the daemon runs or not.
+//! It reads the store beside the daemon, so it works whether the daemon runs or not; so does `retry`,
+//! the only verb that changes something.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -14,7 +15,9 @@ use super::wiring;
 use crate::config::{self, Config};
 use crate::report::{self, ReporterSettings};
 use crate::sender::Clock;
-use crate::store::{LetterRow, OpenDay, ReportView, RowSum, StoreError};
+use crate::store::{
+    LetterRow, OpenDay, OpenTlsDay, ReportView, Requeued, RowSum, StoreError, requeue_letter,
+};
 
 /// How many letters are shown if nothing else is wished.
 const SHOWN: &str = "50";
@@ -37,8 +40,9 @@ pub(super) fn command() -> Command {
         .about("Show reports on their way to others, and those that will be made")
         .long_about(
             "Show the reports that are on their way to the owners of other domains, and what was \
-             counted for those that will be made when the day is over. Nothing is changed. Exit \
-             code: 0 shown, 1 there is nothing like that, 64 wrong usage or settings.",
+             counted for those that will be made when the day is over. Only `retry` changes \
+             something. Exit code: 0 done, 1 there is nothing like that, 64 wrong usage or \
+             settings.",
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -79,6 +83,24 @@ pub(super) fn command() -> Command {
                 ),
         ))
         .subcommand(settings(
+            Command::new("retry")
+                .about("Send a letter again that failed, expired or was suppressed")
+                .long_about(
+                    "Put a letter that failed, expired or was suppressed back among those that \
+                     wait, as if it had never been tried, and lift the suppression of its \
+                     recipient. A daemon that runs tries it within seconds, with the same octets \
+                     as before.",
+                )
+                .arg(
+                    Arg::new("id")
+                        .value_name("ID")
+                        .required(true)
+                        .value_parser(clap::value_parser!(i64))
+                        .help("Its number, as `list` shows it."),
+                )
+                .arg(super::explain::at_arg()),
+        ))
+        .subcommand(settings(
             Command::new("preview")
                 .about("Show what was counted for a day that is not closed")
                 .arg(
@@ -86,6 +108,13 @@ pub(super) fn command() -> Command {
                         .value_name("DOMAIN")
                         .value_parser(|text: &str| DomainName::parse(text))
                         .help("Print the report about this domain as it would be now."),
+                )
+                .arg(
+                    Arg::new("kind")
+                        .long("kind")
+                        .value_name("KIND")
+                        .value_parser(["dmarc", "tls"])
+                        .help("Only reports of this kind."),
                 )
                 .arg(
                     Arg::new("day")
@@ -121,6 +150,7 @@ pub(super) fn run(matches: &ArgMatches) -> io::Result<ExitCode> {
     let config = &loaded.config;
     let shown = ReportView::open(&config.state_dir).and_then(|view| match (verb, view) {
         ("list", view) => list(matches, view.as_ref()),
+        ("retry", _) => retry(matches, config),
         (_, None) => {
             Ok(Shown::Nothing(format!("{}: there are no reports here", config.state_dir.display())))
         }
@@ -169,6 +199,7 @@ fn list(matches: &ArgMatches, view: Option<&ReportView>) -> Result<Shown, StoreE
     for letter in &letters {
         let what = match letter.kind.as_str() {
             "dmarc-failure" => "failure in mail of",
+            "tls-rpt" => "TLS report about",
             _ => "report about",
         };
         let day = letter.day.map(date).unwrap_or_default();
@@ -269,17 +300,55 @@ fn show(matches: &ArgMatches, view: &ReportView) -> Result<Shown, StoreError> {
     Ok(Shown::Octets(lines.into_bytes()))
 }
 
-fn preview(matches: &ArgMatches, view: &ReportView, config: &Config) -> Result<Shown, StoreError> {
+/// The time that is to be taken for now.
+fn now(matches: &ArgMatches) -> UnixTime {
     let at = matches.get_one::<u64>("at").copied().map(UnixTime);
-    let today = || Day::of(at.map_or(Clock::System, Clock::Fixed).now()).number();
+    at.map_or(Clock::System, Clock::Fixed).now()
+}
+
+fn retry(matches: &ArgMatches, config: &Config) -> Result<Shown, StoreError> {
+    let id = matches.get_one::<i64>("id").copied().unwrap_or(0);
+    let why = match requeue_letter(&config.state_dir, id, now(matches))? {
+        Requeued::Yes if matches.get_flag("json") => {
+            return Ok(Shown::json(&json!({ "version": 1, "id": id, "state": "queued" })));
+        }
+        Requeued::Yes => return Ok(Shown::Octets(format!("Letter {id} waits.\n").into_bytes())),
+        Requeued::Unknown => format!("expected the number of a letter, found {id}"),
+        Requeued::Not { state } => {
+            format!(
+                "letter {id}: expected one that failed, expired or was suppressed, found {state}"
+            )
+        }
+        Requeued::Empty => format!("letter {id}: its message was not kept"),
+    };
+    Ok(Shown::Nothing(why))
+}
+
+fn preview(matches: &ArgMatches, view: &ReportView, config: &Config) -> Result<Shown, StoreError> {
+    let today = || Day::of(now(matches)).number();
     let day = matches.get_one::<u32>("day").copied().unwrap_or_else(today);
-    let open = view.open_domains(day)?;
+    let kind = matches.get_one::<String>("kind").map(String::as_str);
+    let open = match kind {
+        Some("tls") => Vec::new(),
+        _ => view.open_domains(day)?,
+    };
+    let open_tls = match kind {
+        Some("dmarc") => Vec::new(),
+        _ => view.open_tls_domains(day)?,
+    };
     if let Some(domain) = matches.get_one::<DomainName>("domain") {
-        let Some(open) = open.iter().find(|open| open.domain == *domain) else {
-            let why = format!("nothing is open for {domain} on {}", date(day));
-            return Ok(Shown::Nothing(why));
+        let dmarc = open.iter().find(|open| open.domain == *domain);
+        let tls = open_tls.iter().find(|open| open.domain == *domain);
+        return match (dmarc, tls) {
+            (Some(open), None) => xml(view, open, config),
+            (None, Some(open)) => tls_json(view, open, config),
+            (Some(_), Some(_)) => Ok(Shown::Nothing(format!(
+                "{domain}: there are reports of both kinds; --kind dmarc or --kind tls shows one"
+            ))),
+            (None, None) => {
+                Ok(Shown::Nothing(format!("nothing is open for {domain} on {}", date(day))))
+            }
         };
-        return xml(view, open, config);
     }
     let mut found = Vec::new();
     for open in &open {
@@ -299,11 +368,21 @@ fn preview(matches: &ArgMatches, view: &ReportView, config: &Config) -> Result<S
                 })
             })
             .collect();
-        let document = json!({ "version": 1, "day": date(day), "domains": domains });
+        let tls: Vec<Value> = open_tls
+            .iter()
+            .map(|open| {
+                json!({
+                    "domain": open.domain.as_str(),
+                    "sessions": open.sessions,
+                    "record": open.record.as_ref().map(|seen| &seen.text),
+                })
+            })
+            .collect();
+        let document = json!({ "version": 1, "day": date(day), "domains": domains, "tls": tls });
         return Ok(Shown::json(&document));
     }
     let mut text = format!("Counted on {}, in UTC:\n", date(day));
-    if found.is_empty() {
+    if found.is_empty() && open_tls.is_empty() {
         text.push_str("  nothing that could be reported\n");
     }
     for (open, RowSum { rows, messages }) in found {
@@ -314,7 +393,35 @@ fn preview(matches: &ArgMatches, view: &ReportView, config: &Config) -> Result<S
         text.push_str(&format!("  {}\n", open.domain));
         text.push_str(&format!("    {messages} messages in {rows} rows; {what}\n"));
     }
+    for OpenTlsDay { domain, sessions, record, .. } in &open_tls {
+        let what = match record {
+            Some(_) => "a TLS report will be made",
+            None => "a TLS report will be made if the domain wants one",
+        };
+        text.push_str(&format!("  {domain}\n    {sessions} TLS sessions; {what}\n"));
+    }
     Ok(Shown::Octets(text.into_bytes()))
+}
+
+/// The TLS report as it would be now.
+fn tls_json(view: &ReportView, open: &OpenTlsDay, config: &Config) -> Result<Shown, StoreError> {
+    let Some(settings) = ReporterSettings::of(config) else {
+        return Ok(Shown::Nothing("reports.from: expected an address, found none".to_owned()));
+    };
+    let OpenTlsDay { day, domain, .. } = open;
+    let author = &settings.author;
+    let rows = view.tls_rows_of(*day, domain)?;
+    let id = tlsrpt::ReportId::of_day(
+        tlsrpt::Day::since_epoch(*day),
+        domain,
+        "preview",
+        author.from.domain(),
+    );
+    let report = id.ok().and_then(|id| report::tls_report(*day, domain, rows, author, &id));
+    Ok(match report {
+        Some(report) => Shown::Octets(format!("{}\n", report.to_json()).into_bytes()),
+        None => Shown::Nothing(format!("{domain}: no report can be made")),
+    })
 }
 
 /// The report as it would be now. The report itself is made in the night, and gets its own name then.

@@ -18,13 +18,17 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::answering::{Answering, Pulse};
-use super::gating::{Gating, Memory, Rereading};
+use super::gating::{self, Beside, Gating};
+use super::signing_keys::{self, Memory, SigningKeys};
 use super::{banner, wiring};
 use crate::answer::SocketmapCounters;
 use crate::collect::{Collector, WaysIn};
 use crate::config::{self, Collect, Config, LogFormat, LogLevel};
+use crate::gate::Gate;
+use crate::keys::Signers;
 use crate::listen::{self, Listener, Opened, Role};
-use crate::observe::Validation;
+use crate::observe::{Bounds, Observer, Validation};
+use crate::report::{Reporter, ReporterSettings};
 use crate::sender::{Clock, OverrideFile, Sender};
 use crate::store::{OpenNote, Store};
 
@@ -107,7 +111,12 @@ struct Daemon {
     listeners: Vec<(Role, Listener)>,
     collecting: Option<Collecting>,
     sender: Arc<Sender>,
+    keys: Option<SigningKeys>,
+    reporter: Option<Arc<Reporter>>,
     gating: Option<Gating>,
+    /// For those who judge mail, and report.
+    observer: Observer,
+    clock: Clock,
     socketmap: Arc<SocketmapCounters>,
 }
 
@@ -169,11 +178,23 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
     };
     let has_milter = listeners.iter().any(|(role, _)| *role == Role::Milter);
     let memory = if has_memory { Memory::Kept } else { Memory::None };
-    let gating = match has_milter {
-        true => Some(Gating::new(config, at, memory, &observer, store.clone())?),
+    let clock = at.map_or(Clock::System, Clock::Fixed);
+    let judging = Observer { bounds: Bounds::SENDER_AUTH, ..observer.clone() };
+    let reporting = ReporterSettings::of(config).zip(store.clone());
+    let keys = match has_milter || reporting.is_some() {
+        true => Some(SigningKeys::open(config, memory).map_err(|error| one(&error))?),
         false => None,
     };
-    let clock = at.map_or(Clock::System, Clock::Fixed);
+    let signers = keys.as_ref().map(|keys| Arc::clone(&keys.signers));
+    let reporter = reporting
+        .map(|(settings, store)| Reporter::new(settings, store, judging.clone(), signers.clone()));
+    let gating = match signers.filter(|_| has_milter) {
+        Some(signers) => {
+            let (observer, reporter) = (judging.clone(), reporter.clone());
+            Some(Gating::new(config, memory, Beside { observer, signers, reporter, clock })?)
+        }
+        None => None,
+    };
     let settings = wiring::sender_settings(config);
     let sender = Sender::new(
         settings,
@@ -198,7 +219,20 @@ fn start(config: &Config, at: Option<UnixTime>, has_memory: bool) -> Result<Daem
     });
     let config = config.clone();
     let socketmap = Arc::default();
-    Ok(Daemon { config, looking_up, answering, listeners, collecting, sender, gating, socketmap })
+    Ok(Daemon {
+        config,
+        looking_up,
+        answering,
+        listeners,
+        collecting,
+        sender,
+        keys,
+        reporter,
+        gating,
+        observer: judging,
+        clock,
+        socketmap,
+    })
 }
 
 impl Daemon {
@@ -211,7 +245,11 @@ impl Daemon {
             listeners,
             collecting,
             sender,
+            keys,
+            reporter,
             gating,
+            observer,
+            clock,
             socketmap,
         } = self;
         let mut addresses: Vec<_> = listeners
@@ -261,12 +299,26 @@ impl Daemon {
             listeners.into_iter().partition(|(role, _)| *role == Role::Milter);
         let milters = milters.into_iter().map(|(_, listener)| listener).collect();
         let watched = gating.as_ref().map(Gating::watched);
-        let rereading = gating.as_ref().map(Gating::rereading);
+        let signers = keys.as_ref().map(|keys| Arc::clone(&keys.signers));
+        let rereading = Rereading {
+            gate: gating.as_ref().map(|gating| Arc::clone(&gating.gate)),
+            signers: signers.clone(),
+        };
+        if let Some(keys) = keys {
+            looking_up.spawn(keys.run(observer, clock));
+        }
+        // It is stopped later than the gate: what is judged last is counted, too.
+        let (stop_reporting, reporting_stopped) = watch::channel(false);
+        let reporting = reporter
+            .clone()
+            .map(|reporter| looking_up.spawn(reporter.run(clock, reporting_stopped)));
         let gate = gating.map(|gating| looking_up.spawn(gating.run(milters, stopped.clone())));
         let answers = Answering {
             config: config.clone(),
             sender: Arc::clone(&sender),
             gate: watched,
+            signers,
+            reporter,
             collector,
             socketmap,
             pulse: Arc::clone(&pulse),
@@ -305,6 +357,10 @@ impl Daemon {
                 }
             };
             let _ = tokio::time::timeout(FINISH_TIMEOUT, finished).await;
+            let _ = stop_reporting.send(true);
+            if let Some(reporting) = reporting {
+                let _ = tokio::time::timeout(FINISH_TIMEOUT, reporting).await;
+            }
             collected(collection).await;
             sender.finish().await;
         });
@@ -348,6 +404,12 @@ fn say(validation: &Validation) {
     }
 }
 
+/// What the operator may change while the daemon runs, besides overrides.
+struct Rereading {
+    gate: Option<Arc<Gate>>,
+    signers: Option<Arc<Signers>>,
+}
+
 /// What is said to us from outside.
 struct Signals {
     terminate: Signal,
@@ -379,7 +441,7 @@ impl Signals {
 async fn until_ended(
     signals: Signals,
     sender: &Sender,
-    rereading: Option<Rereading>,
+    rereading: Rereading,
     pulse: &Pulse,
     answering_ended: &mut oneshot::Receiver<()>,
 ) -> io::Result<ExitCode> {
@@ -397,8 +459,11 @@ async fn until_ended(
                 if sender.overrides().reload() {
                     sender.forget_answers();
                 }
-                if let Some(rereading) = rereading.clone() {
-                    tokio::spawn(rereading.reread());
+                if let Some(gate) = rereading.gate.clone() {
+                    tokio::spawn(gating::reread(gate));
+                }
+                if let Some(signers) = rereading.signers.clone() {
+                    tokio::spawn(signing_keys::reread(signers));
                 }
             }
             _ = &mut *answering_ended => {

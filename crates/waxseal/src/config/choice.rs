@@ -10,6 +10,7 @@ use crate::gate::decide::Action;
 use crate::gate::milter::OnFault;
 use crate::intake::RequireAuthor;
 use crate::keys::Subdomains;
+use crate::report::TlsHttps;
 
 /// A type whose values are words in the configuration.
 pub trait Words: Copy + PartialEq + 'static {
@@ -76,6 +77,14 @@ impl Words for Action {
 
 impl Words for Subdomains {
     const ALL: &'static [(&'static str, Self)] = &[("parent", Self::Parent), ("own", Self::Own)];
+}
+
+impl Words for TlsHttps {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("verified", Self::Verified),
+        ("any-certificate", Self::AnyCertificate),
+        ("off", Self::Off),
+    ];
 }
 
 impl Words for Schema {

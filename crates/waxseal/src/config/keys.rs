@@ -767,6 +767,37 @@ pub static KEYS: &[Key] = &[
         kind: Kind::Switch(|config| &mut config.reports.dmarc),
     },
     Key {
+        name: "reports.tls",
+        flag: None,
+        doc: "Whether the owners of domains are told once a day what became of our TLS sessions with \
+              their mail servers (RFC 8460), if they ask for it. It needs reports.from, DKIM keys \
+              for its domain, and a way in at [collect].",
+        hint: None,
+        kind: Kind::Switch(|config| &mut config.reports.tls),
+    },
+    Key {
+        name: "reports.tls_https",
+        flag: None,
+        doc: "What happens if somebody wants TLS reports by https. \"verified\": they go there if \
+              the server has a valid certificate. \"any-certificate\": with another one, too, which \
+              RFC 8460 allows; with profile \"bsi\" that is \"verified\". \"off\": they go by mail \
+              only.",
+        hint: None,
+        kind: Kind::Choice(|config| &mut config.reports.tls_https),
+    },
+    Key {
+        name: "reports.tls_per_host",
+        flag: None,
+        doc: "How many TLS reports about one day go to one host. Anybody can name any host in a \
+              record, so that bound keeps others from being flooded. More if you write to very many \
+              domains that use the same company for their reports.",
+        hint: None,
+        kind: Kind::Number {
+            limits: 0..=1_000_000,
+            place: |config| &mut config.reports.tls_per_host,
+        },
+    },
+    Key {
         name: "reports.intakes",
         flag: None,
         doc: "Your addresses to which others send reports, those that stand behind rua and ruf in \

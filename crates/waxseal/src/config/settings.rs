@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sender_auth::report::{Schema, Text};
 use smtp_types::{DomainName, EmailAddress};
+use tlsrpt::REPORTS_PER_HOST;
 use transport_policy::{MixedHosts, OnStsError};
 
 use crate::gate::NotStrict;
@@ -21,6 +22,7 @@ use crate::gate::milter::{MilterSettings, OnFault};
 use crate::intake::RequireAuthor;
 use crate::keys::{Schedule, SelectorPrefix, Subdomains};
 use crate::listen::ListenAddress;
+use crate::report::TlsHttps;
 
 /// The folder that a path stands below if it begins with `STATE_DIR/`.
 pub(super) const STATE_DIR: &str = "STATE_DIR";
@@ -243,6 +245,12 @@ pub struct Reports {
     pub from: Option<EmailAddress>,
     /// Whether DMARC reports are made.
     pub dmarc: bool,
+    /// Whether TLS reports are made.
+    pub tls: bool,
+    /// Whether, and to whom, TLS reports go by https.
+    pub tls_https: TlsHttps,
+    /// How many TLS reports about a day a host gets; 0 is none.
+    pub tls_per_host: usize,
     /// Where others send reports about our domains.
     pub intakes: Vec<EmailAddress>,
     /// The name of the organization; `None` is the domain of `from`.
@@ -356,6 +364,9 @@ impl Default for Config {
             reports: Reports {
                 from: None,
                 dmarc: true,
+                tls: true,
+                tls_https: TlsHttps::Verified,
+                tls_per_host: REPORTS_PER_HOST as usize,
                 intakes: vec![],
                 organization: None,
                 contact: None,

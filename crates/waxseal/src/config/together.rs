@@ -11,6 +11,7 @@ use super::origin::Origin;
 use super::settings::{Config, Profile, STATE_DIR};
 use crate::gate::NotStrict;
 use crate::listen::{ListenAddress, MAX_UNIX_PATH, TLSRPT_KEY};
+use crate::report::TlsHttps;
 
 impl Loaded {
     /// Puts the state folder into the paths that stand below it, and checks what one value alone
@@ -154,6 +155,21 @@ fn report_warnings(config: &Config) -> Vec<String> {
         warnings.push(
             "reports.failure_notice: BSI TR-03182 (08-M) forbids failure reports, so with profile \
              \"bsi\" there are none"
+                .into(),
+        );
+    }
+    if config.profile == Profile::Bsi && reports.tls_https == TlsHttps::AnyCertificate {
+        warnings.push(
+            "reports.tls_https: BSI TR-03108 (09-M) wants certificates to be checked, so with \
+             profile \"bsi\" it is \"verified\""
+                .into(),
+        );
+    }
+    let makes_no_tls = reports.from.is_none() || !reports.tls;
+    if config.profile == Profile::Bsi && config.collect.has_way_in() && makes_no_tls {
+        warnings.push(
+            "reports.from: BSI TR-03108 (09-M) wants the owners of domains to get TLS reports if they \
+             ask for them; without an address and reports.tls there are none"
                 .into(),
         );
     }

@@ -19,15 +19,16 @@ use super::https::FetchSettings;
 use super::printable::printable;
 
 /// How many octets the status line and the fields of a response may have.
-const MAX_HEAD: usize = 32_768;
+pub(super) const MAX_HEAD: usize = 32_768;
 
 /// How many fields a response may have.
-const MAX_FIELDS: usize = 100;
+pub(super) const MAX_FIELDS: usize = 100;
 
 /// How many characters of a field are kept.
 const MAX_FIELD: usize = 200;
 
-const AGENT: &str = concat!("waxseal/", env!("CARGO_PKG_VERSION"));
+/// How we introduce ourselves.
+pub(super) const AGENT: &str = concat!("waxseal/", env!("CARGO_PKG_VERSION"));
 
 /// GET over `stream`, HTTP/1.1. Nothing is sent that would let the server answer differently for
 /// us: no cookies, no accepted encodings.
@@ -120,7 +121,7 @@ async fn collect(response: Response<Incoming>, limit: usize) -> Result<Vec<u8>, 
 
 /// hyper says what failed, and its source says why. An end without TLS's farewell may be an
 /// attacker's, who cuts a policy short.
-fn protocol(error: &(dyn Error + 'static)) -> HttpsFailure {
+pub(super) fn protocol(error: &(dyn Error + 'static)) -> HttpsFailure {
     let mut ended_early = false;
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -12,11 +12,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp_types::{HttpsFailure, HttpsQuestion, HttpsReply, UnixTime};
+use smtp_types::{DomainName, HttpsFailure, HttpsQuestion, HttpsReply, UnixTime};
 use tokio_rustls::TlsConnector;
 
 use super::addresses::{NoAddresses, look_up};
-use super::certificate::{self, client_config};
+use super::certificate::{self, client_config, config_for_anyone};
 use super::connect::connect;
 use super::dns::Resolver;
 use super::http_get::http_get;
@@ -71,11 +71,13 @@ pub enum Authorities {
     File(PathBuf),
 }
 
-/// Asks policy hosts.
+/// Asks policy hosts, and brings reports to those who want them by https.
 pub struct PolicyFetcher {
     resolver: Arc<Resolver>,
-    settings: FetchSettings,
-    tls: TlsConnector,
+    pub(super) settings: FetchSettings,
+    pub(super) tls: TlsConnector,
+    /// Without a look at certificates; never for a GET.
+    pub(super) tls_with_anyone: TlsConnector,
 }
 
 impl PolicyFetcher {
@@ -87,8 +89,9 @@ impl PolicyFetcher {
         resolver: Arc<Resolver>,
         settings: FetchSettings,
     ) -> Result<Self, FetchSettingsError> {
-        let tls = client_config(&settings)?;
-        Ok(Self { resolver, settings, tls: TlsConnector::from(Arc::new(tls)) })
+        let tls = TlsConnector::from(Arc::new(client_config(&settings)?));
+        let anyone = TlsConnector::from(Arc::new(config_for_anyone()?));
+        Ok(Self { resolver, settings, tls, tls_with_anyone: anyone })
     }
 
     /// Gets one resource, whatever its status code. Takes at most [`FetchSettings::timeout`].
@@ -104,15 +107,15 @@ impl PolicyFetcher {
     }
 
     async fn get_untimed(&self, question: &HttpsQuestion) -> HttpsReply {
-        let addresses = self.addresses(question).await?;
+        let addresses = self.addresses(&question.host).await?;
         let stream = connect(&self.tls, &question.host, &addresses, &self.settings).await?;
         let issuer = certificate::issuer(stream.get_ref().1.peer_certificates());
         http_get(stream, question, issuer, &self.settings).await
     }
 
     /// The addresses that may be connected to.
-    async fn addresses(&self, question: &HttpsQuestion) -> Result<Vec<IpAddr>, HttpsFailure> {
-        let found = look_up(&self.resolver, &question.host, self.settings.allow_private).await;
+    pub(super) async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, HttpsFailure> {
+        let found = look_up(&self.resolver, host, self.settings.allow_private).await;
         let allowed = found.map_err(|why| match why {
             NoAddresses::Dns(failure) => HttpsFailure::Dns(failure),
             NoAddresses::None => HttpsFailure::NoAddress,

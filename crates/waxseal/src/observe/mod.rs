@@ -13,6 +13,7 @@
 //! - [`resolv_conf`]: which resolver the system uses;
 //! - [`https`]: one GET to a policy host; below it `connect` (addresses), `certificate` (who the
 //!   server is), `http_get` (bytes), [`address_filter`] (where we do not go);
+//! - [`https_post`]: one POST to whoever wants reports, by the same rules;
 //! - [`starttls`]: how a mail host looks from outside. No decision needs it; it is for reports.
 //!
 //! - [`dns_memory`]: answers that many evaluations want, for those who judge one message after the
@@ -40,6 +41,7 @@ mod dns_transport;
 mod extended_error;
 mod http_get;
 pub mod https;
+pub mod https_post;
 mod printable;
 pub mod probe;
 pub mod resolv_conf;
@@ -51,6 +53,7 @@ pub mod validation;
 pub use dns::{NotedReply, Resolver, ResolverSettings};
 pub use dns_memory::DnsMemory;
 pub use https::{Authorities, FetchSettings, FetchSettingsError, PolicyFetcher};
+pub use https_post::{HttpsPost, PostAnswer, Recipient};
 pub use probe::{Probes, Zone};
 pub use resolv_conf::{ResolvConfError, system_resolver};
 pub use starttls::{MxObservation, MxProbeSettings, MxProber, Unseen};

@@ -54,6 +54,19 @@ impl ReportCount {
         Self::FailuresHeld,
     ];
 
+    /// Those that are about reports and letters, of whatever kind.
+    pub const OF_LETTERS: [Self; 9] = [
+        Self::Made,
+        Self::NotMade,
+        Self::Postponed,
+        Self::Delivered,
+        Self::Deferred,
+        Self::Failed,
+        Self::Expired,
+        Self::Suppressed,
+        Self::Bounced,
+    ];
+
     /// A stable name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -94,6 +107,11 @@ impl ReportCounters {
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = (ReportCount, u64)> {
         ReportCount::ALL.into_iter().map(|count| (count, self.get(count)))
+    }
+
+    /// Those that are about reports and letters, not about what is counted for them.
+    pub fn of_letters(&self) -> impl Iterator<Item = (ReportCount, u64)> {
+        ReportCount::OF_LETTERS.into_iter().map(|count| (count, self.get(count)))
     }
 
     /// Letters that wait in the outbox, as of the last look.

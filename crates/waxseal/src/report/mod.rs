@@ -1,64 +1,55 @@
-//! The role `reporter`: tells the owners of other domains what mail came in their name.
+//! The role `reporter`: tells the owners of other domains what was seen of them.
 //!
-//! Whoever publishes a DMARC record with `rua` wants to know who sends mail in its name: its own
-//! servers, forgotten ones, forgers. Each receiver tells once a day what it saw (RFC 9990). The way
-//! of a message from the gate to such a report:
+//! There are two kinds of reports, and this role makes both, once a day for each domain that asks:
 //!
-//! 1. [`Reporter::observe`] counts it in memory; `judged` says what is counted. It never waits.
-//! 2. Once a second what was counted goes to the [`store`](crate::store). A crash costs what was
-//!    counted since then, one or two seconds.
-//! 3. When the day is over, [`Reporter::make_due`] closes it, domain by domain: if anything speaks
-//!    for a report, the DNS is asked again who wants it, and whether it may go there. Report, letters
-//!    and the end of the day are one transaction, so a report is made once, whatever happens.
-//! 4. [`Reporter::deliver_due`] hands the letters to the mail server, spread over the night, again
-//!    and again for a day if need be; the same octets each time. What is refused for good, or comes
-//!    back to the return path of a letter ([`Reporter::bounced`]), keeps others from going there.
+//! | kind | tells | is asked for by | made by |
+//! |---|---|---|---|
+//! | DMARC (RFC 9990) | what mail came in a domain's name | its DMARC record | `dmarc`, from what the gate judges |
+//! | TLS (RFC 8460) | what became of our TLS sessions with its mail servers | its TLSRPT record | `tls`, from what [`collect`](crate::collect) counts |
 //!
-//! Reports are mail, mail is reported, and anybody can forge mail: so `sender_auth::report::guard`
-//! says which messages are a reason for a report, and most that could be abused are none.
-//!
-//! Failure reports (RFC 9991) take another way: `failure` makes one at once, if the operator has
-//! said on what ground, and then it lies in the same outbox.
+//! What was counted lies in the [`store`](crate::store). When the day is over,
+//! [`Reporter::make_due`] makes reports and puts letters into the outbox, in one transaction with the
+//! end of the day. [`Reporter::deliver_due`] hands the letters to the mail server, or to a web server
+//! if a TLSRPT record wants that, spread over the night, again and again for a day if need be; the
+//! same octets each time. What is refused for good, or comes back to the return path of a letter
+//! ([`Reporter::bounced`]), keeps others from going there.
 //!
 //! All functions take the time as an argument; only [`Reporter::run`] has a clock.
 
 pub(crate) mod complaint;
 mod counters;
-mod daily;
-mod failure;
-mod judged;
-mod letter;
-mod memory;
+mod dmarc;
+mod message;
 mod outbox;
+mod post;
 mod return_path;
 mod schedule;
 mod submit;
+mod tls;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sender_auth::dmarc::walk;
 use sender_auth::report::guard::ReportAddresses;
-use sender_auth::report::{Coarseness, Day, Permit, Profile, Text};
-use smtp_types::{DomainName, UnixTime};
-use tokio::sync::{Mutex as AsyncMutex, OnceCell, watch};
+use sender_auth::report::{Day, Permit, Profile, Schema, Text};
+use smtp_types::{DomainName, EmailAddress, Known, UnixTime};
+use tokio::sync::{OnceCell, watch};
 
 pub use counters::{ReportCount, ReportCounters};
-pub use daily::is_due;
-pub use judged::Judged;
-pub use letter::{Author, group, report};
+pub use dmarc::{Judged, group, is_due, report};
 pub use outbox::Bounce;
+pub use tls::{TlsHttps, TlsReporting, tls_report};
 
 use crate::config::{self, Config};
 use crate::crypto::AwsLc;
-use crate::keys::Signers;
+use crate::keys::{DomainSigner, Signers};
 use crate::observe::Observer;
 use crate::sender::Clock;
-use crate::store::{DayCounts, DomainBounds, OpenDay, Store, StoreError};
+use crate::store::{Carrier, Store, StoreError};
 use complaint::Complaint;
-use failure::Failures;
-use memory::{Counted, Unflushed};
+use return_path::new_token;
 
 /// How often counts are brought to the disk.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -81,14 +72,27 @@ const GRACE: Duration = Duration::from_secs(5);
 /// For how long it is remembered that a domain has sent something good.
 const CONTACT: Duration = Duration::from_secs(90 * 86_400);
 
-/// How many domains a day may have. Names of strangers can be made up without end, so they get half.
-const DOMAINS: DomainBounds = DomainBounds { all: 100_000, strangers: 50_000 };
+/// How long after its end a day is looked at, in seconds: what was counted then is on the disk.
+const MARGIN: u64 = 300;
 
-/// From how many rows on a day of one domain is coarsened.
-const CROWDED: u64 = 20_000;
+/// How long a report waits before the DNS is asked again, in seconds.
+const ASK_AGAIN: u64 = 3600;
 
-/// How many rows a day may have; beyond that new ones are as coarse as can be, a few for a domain.
-const DAY_ROWS: u64 = 1_000_000;
+/// How long after the end of its day a report waits for the DNS at most, in seconds.
+const WAIT_FOR_DNS: u64 = 24 * 3600;
+
+/// Who reports, as reports and letters say it.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// From whom letters go.
+    pub from: EmailAddress,
+    /// The name of the organization.
+    pub organization: Text,
+    /// Where people ask.
+    pub contact: EmailAddress,
+    /// How DMARC reports are written.
+    pub schema: Schema,
+}
 
 /// What the operator set for the role.
 #[derive(Clone, Debug)]
@@ -105,14 +109,18 @@ pub struct ReporterSettings {
     pub permit: Option<Permit>,
     /// The name under which results are given in failure reports.
     pub authserv_id: DomainName,
+    /// Whether DMARC reports are made.
+    pub dmarc: bool,
+    /// How TLS reports are sent, if they are made.
+    pub tls: Option<TlsReporting>,
 }
 
 impl ReporterSettings {
-    /// What the configuration says; `None` if it wants no DMARC reports.
+    /// What the configuration says; `None` if it does not say from whom reports go.
     #[must_use]
     pub fn of(config: &Config) -> Option<Self> {
         let reports = &config.reports;
-        let from = reports.from.clone().filter(|_| reports.dmarc)?;
+        let from = reports.from.clone()?;
         let domain = || Text::parse(from.domain().as_str()).ok();
         let profile = match config.profile {
             config::Profile::Bsi => Profile::Bsi,
@@ -133,29 +141,27 @@ impl ReporterSettings {
             retention: reports.retention,
             permit: Permit::grant(profile, reports.failure_notice.as_ref()).ok(),
             authserv_id: config.gate.authserv_id.clone().unwrap_or_else(|| from.domain().clone()),
+            dmarc: reports.dmarc,
+            tls: TlsReporting::of(config),
         })
     }
 }
 
-/// The role. Shared by everyone who judges messages.
+/// The role. Shared with the gate, which tells it what it judges.
 pub struct Reporter {
     settings: ReporterSettings,
     store: Arc<Store>,
     observer: Observer,
     signers: Option<Arc<Signers>>,
     crypto: Arc<AwsLc>,
-    unflushed: Mutex<Unflushed>,
-    /// One at a time, so that what is put back is not counted twice.
-    flushing: AsyncMutex<()>,
-    /// Whether today has so many rows that new ones are coarse.
-    is_coarse: AtomicBool,
+    dmarc: dmarc::Heard,
     counters: ReportCounters,
+    tls_counters: ReportCounters,
     disk: Complaint,
     mail_server: Complaint,
     keys: Complaint,
     /// The name of this installation in report ids.
     node: OnceCell<String>,
-    failures: Failures,
 }
 
 impl Reporter {
@@ -174,123 +180,32 @@ impl Reporter {
             observer,
             signers,
             crypto: Arc::default(),
-            unflushed: Mutex::default(),
-            flushing: AsyncMutex::default(),
-            is_coarse: AtomicBool::new(false),
+            dmarc: dmarc::Heard::default(),
             counters: ReportCounters::default(),
+            tls_counters: ReportCounters::default(),
             disk: Complaint::default(),
             mail_server: Complaint::default(),
             keys: Complaint::default(),
             node: OnceCell::new(),
-            failures: Failures::default(),
         })
     }
 
-    /// What was counted.
+    /// What became of DMARC reports.
     #[must_use]
     pub fn counters(&self) -> &ReportCounters {
         &self.counters
+    }
+
+    /// What became of TLS reports.
+    #[must_use]
+    pub fn tls_counters(&self) -> &ReportCounters {
+        &self.tls_counters
     }
 
     /// Whether the disk takes what is counted; if not, memory holds it as long as there is room.
     #[must_use]
     pub fn disk_is_fine(&self) -> bool {
         !self.disk.is_raised()
-    }
-
-    /// Octets of counts that no disk has yet.
-    #[must_use]
-    pub fn unflushed_octets(&self) -> usize {
-        self.unflushed().octets()
-    }
-
-    /// Counts a message. Cheap: some tens of microseconds at most, no look-up, no disk; it cannot
-    /// fail. For every message that was judged, once, when it is known what becomes of it.
-    pub fn observe(&self, judged: &Judged<'_>) {
-        let coarseness = match self.is_coarse.load(Ordering::Relaxed) {
-            true => Coarseness::Total,
-            false => Coarseness::Exact,
-        };
-        for seen in judged.seen(&self.settings.addresses) {
-            if self.settings.permit.is_some() {
-                self.failures.consider(judged, &seen);
-            }
-            let counted = self.unflushed().count(seen, coarseness);
-            match counted {
-                Counted::Yes => self.counters.add(ReportCount::Observed, 1),
-                Counted::Along => self.counters.add(ReportCount::ObservedAlong, 1),
-                Counted::Dropped => self.counters.add(ReportCount::Dropped, 1),
-                Counted::Untold => {}
-            }
-        }
-    }
-
-    fn unflushed(&self) -> MutexGuard<'_, Unflushed> {
-        self.unflushed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Brings to the disk what was counted. What it does not take stays in memory. Returns whether
-    /// it took everything.
-    pub async fn flush(&self) -> bool {
-        let _one_at_a_time = self.flushing.lock().await;
-        let chunks = self.unflushed().take();
-        let mut is_fine = true;
-        for chunk in chunks {
-            match is_fine {
-                true => is_fine = self.flush_chunk(chunk).await,
-                false => self.put_back(chunk),
-            }
-        }
-        is_fine
-    }
-
-    async fn flush_chunk(&self, chunk: Vec<DayCounts>) -> bool {
-        match self.store.add_counts(chunk.clone(), DOMAINS, CROWDED).await {
-            Ok(added) => {
-                self.disk.clear("reports: the disk takes counts again");
-                self.counters.add(ReportCount::Dropped, added.dropped);
-                self.is_coarse.store(added.day_rows >= DAY_ROWS, Ordering::Relaxed);
-                for (day, domain) in added.crowded {
-                    let open = chunk.iter().find(|one| one.domain == domain);
-                    if let Some(open) = open
-                        && let Err(error) = self.coarsen(day, open).await
-                    {
-                        self.complain(&error);
-                    }
-                }
-                true
-            }
-            Err(error) => {
-                self.put_back(chunk);
-                self.complain(&error);
-                false
-            }
-        }
-    }
-
-    /// Makes fewer rows out of too many.
-    async fn coarsen(&self, day: u32, counts: &DayCounts) -> Result<(), StoreError> {
-        let rows = self.store.rows_of(day, counts.domain.clone()).await?;
-        let open = OpenDay {
-            day,
-            domain: counts.domain.clone(),
-            policy: counts.policy.clone(),
-            policy_at: counts.policy_at,
-            record: String::new(),
-            triggers: 0,
-            strangers: 0,
-            changes: 0,
-            last_good: None,
-        };
-        match letter::fewer_rows(&open, rows) {
-            Some(fewer) => self.store.replace_rows(day, open.domain, fewer).await,
-            None => Ok(()),
-        }
-    }
-
-    fn put_back(&self, chunk: Vec<DayCounts>) {
-        let dropped = self.unflushed().put_back(chunk);
-        self.counters.add(ReportCount::Dropped, dropped);
     }
 
     fn complain(&self, error: &StoreError) {
@@ -307,7 +222,8 @@ impl Reporter {
             tokio::join!(
                 self.keep_counting(stopped()),
                 self.keep_making(clock, stopped()),
-                self.keep_delivering(clock, stopped()),
+                self.keep_delivering(Carrier::Mail, clock, stopped()),
+                self.keep_delivering(Carrier::Https, clock, stopped()),
                 self.keep_tidy(clock, stopped()),
                 self.tell_failures(clock, stopped()),
             );
@@ -341,9 +257,70 @@ impl Reporter {
         }
     }
 
-    async fn keep_delivering(&self, clock: Clock, mut stop: watch::Receiver<bool>) {
+    /// Makes all reports of days that are over at `now`. Returns how many. Days that were made are
+    /// closed for good, so it does no harm to call this too often, or with a clock that jumps.
+    ///
+    /// # Errors
+    /// If SQLite cannot read or write. What was made until then stays made.
+    pub async fn make_due(&self, now: UnixTime) -> Result<usize, StoreError> {
+        let dmarc = self.make_dmarc_due(now).await?;
+        Ok(dmarc + self.make_tls_due(now).await?)
+    }
+
+    /// Who signs for the domain of the sender. RFC 9990 §3.5.2 wants reports that pass DMARC, and
+    /// RFC 8460 §3 wants TLS reports to be ignored that are not signed.
+    fn signer(&self, domain: &DomainName) -> Option<Arc<DomainSigner>> {
+        let signer = self.signers.as_ref().and_then(|all| all.current().signer(domain).cloned());
+        match signer {
+            Some(_) => self.keys.clear("reports: they are signed now"),
+            None => self.keys.raise(&format!(
+                "reports: there is no DKIM key for {domain}, so DMARC reports are not signed here, \
+                 and receivers may ignore them; TLS reports are not mailed at all, for receivers \
+                 must ignore them then; `waxseal dkim add {domain}` makes keys"
+            )),
+        }
+        signer
+    }
+
+    /// The name of this installation: two that report for one organization need two.
+    async fn node(&self) -> Result<String, StoreError> {
+        let made = async {
+            let fresh = new_token().unwrap_or_default().into_bytes();
+            let octets = self.store.secret("node", fresh).await?;
+            Ok(String::from_utf8_lossy(&octets).chars().take(8).collect())
+        };
+        self.node.get_or_try_init(|| made).await.cloned()
+    }
+
+    /// Tells the operator if reports about our reports are to be expected.
+    async fn advise(&self) {
+        let domain = self.settings.author.from.domain();
+        let mut known = Known::default();
+        let found = self.observer.evaluate(&mut known, |known| walk(known, domain)).await;
+        let Ok(walk) = found else { return };
+        let organization = walk.organizational_domain().ok();
+        let record = walk.record_at(domain).or_else(|| walk.record_at(organization.as_ref()?));
+        match record {
+            Some(record) if record.rua().is_empty() => {}
+            Some(_) => tracing::warn!(
+                "reports.from: {domain} asks for reports itself, so others will report about our \
+                 reports; use a subdomain with a DMARC record of its own without rua"
+            ),
+            None => tracing::warn!(
+                "reports.from: {domain} has no DMARC record, so our reports cannot pass DMARC, as \
+                 RFC 9990 wants it"
+            ),
+        }
+    }
+
+    async fn keep_delivering(
+        &self,
+        carrier: Carrier,
+        clock: Clock,
+        mut stop: watch::Receiver<bool>,
+    ) {
         while goes_on(&mut stop, DELIVER).await {
-            if let Err(error) = self.deliver_due(clock.now()).await {
+            if let Err(error) = self.deliver_by(carrier, clock.now()).await {
                 self.complain(&error);
             }
         }
@@ -381,4 +358,16 @@ async fn goes_on(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
 /// Is ready when the program is to end, also if whoever could say so is gone.
 async fn ended(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Whether it is not too late to look at the day once more.
+fn may_wait(day: u32, now: UnixTime) -> bool {
+    now.since(Day::since_epoch(day).end()).as_secs() < WAIT_FOR_DNS
+}
+
+/// For spreading only: without randomness nothing is spread.
+fn random() -> u16 {
+    let mut octets = [0; 2];
+    let _ = getrandom::fill(&mut octets);
+    u16::from_be_bytes(octets)
 }

@@ -45,6 +45,20 @@ pub(super) fn next_try(now: UnixTime, first: UnixTime, tries: u32, random: u8) -
     (next.since(first) <= PATIENCE || tries < MIN_TRIES).then_some(next)
 }
 
+/// As [`next_try`], and not before `pause` has passed, which whoever refuses the letter has asked for;
+/// a few hours at most.
+pub(super) fn next_try_after(
+    now: UnixTime,
+    first: UnixTime,
+    tries: u32,
+    random: u8,
+    pause: Duration,
+) -> Option<UnixTime> {
+    let longest = Duration::from_secs(LONGEST_WAIT - HOUR);
+    let asked = now.plus(pause.min(longest));
+    next_try(now, first, tries, random).map(|next| next.max(asked))
+}
+
 /// For how long an address is suppressed, given the last time that it was: 30 days, then twice as long each time. One that took reports for as long as it
 /// would have been suppressed begins again.
 pub(super) fn suppress(before: Option<Suppression>, now: UnixTime) -> Suppression {
@@ -84,6 +98,16 @@ mod tests {
                 assert_eq!(pauses[..9], [4, 9, 19, 39, 79, 159, 239, 239, 239]);
             }
         }
+    }
+
+    #[test]
+    fn who_wants_to_be_left_alone_is_for_some_hours() {
+        let now = UnixTime(1_800_000_000);
+        let wait = |pause| {
+            let next = next_try_after(now, now, 1, 127, Duration::from_secs(pause));
+            next.unwrap().since(now).as_secs() / MINUTE
+        };
+        assert_eq!([wait(0), wait(3600), wait(DAY), wait(u64::MAX)], [4, 60, 300, 300]);
     }
 
     #[test]

@@ -52,6 +52,15 @@ pub(super) enum NotTaken {
     Server(String),
     /// Not this letter now.
     Later(String),
+    /// Not this letter before that much time has passed.
+    After {
+        /// Why.
+        error: String,
+        /// The time.
+        pause: Duration,
+    },
+    /// Not this letter, in a way that may be a mistake, to be mended soon.
+    Doubtful(String),
     /// Never this letter.
     Letter(String),
     /// Never anything to this recipient.

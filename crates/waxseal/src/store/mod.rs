@@ -35,19 +35,22 @@ use std::path::{Path, PathBuf};
 use smtp_types::UnixTime;
 
 pub use open::{OpenNote, Store};
-pub use outbox::{Claimed, EndState, LetterRow, NewLetter, OutboxSize, Settlement, Suppression};
+pub use outbox::{
+    Carrier, Claimed, EndState, LetterRow, LettersOfDay, NewLetter, OutboxSize, Requeued, Sent,
+    Settlement, Suppression,
+};
 pub use policies::StoredPolicy;
 pub use received::{
     Aligned, AsideRow, Counted, DaySum, FailureRow, NewAside, NewFailure, NewPolicy, NewReceived,
     NewRecord, PolicyRow, ReceivedImport, ReceivedKind, ReceivedTotals, ReceivedView, RecordRow,
     ReportDetails, ReportRow, Selection, Taken, TakenIn, TakenOutcome, TextNumber, Texts,
 };
-pub use reports::{Added, CountedRow, DayCounts, DomainBounds, OpenDay, RowSum};
+pub use reports::{Added, CountedRow, DayCounts, DomainBounds, MailOfDomain, OpenDay, RowSum};
 pub use tls_reports::{
     OpenTlsDay, TlsBounds, TlsCounts, TlsFailureCounts, TlsFailureRow, TlsPolicyCounts,
     TlsPolicyRow, TlsRecordSeen,
 };
-pub use view::ReportView;
+pub use view::{ReportView, requeue_letter};
 
 /// The file's name in the state folder.
 const FILE: &str = "waxseal.db";

@@ -190,7 +190,7 @@ fn lock_folder(folder: &Path) -> Result<File, StoreError> {
 }
 
 /// A connection with the settings that the promises of the module rest on.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let failed = StoreError::sqlite(path);
     create_private(path).map_err(|error| StoreError::Folder { path: path.to_owned(), error })?;
     let db = Connection::open(path).map_err(&failed)?;

@@ -16,9 +16,9 @@ pub struct NewLetter {
     pub domain: String,
     /// The day that it is about, counted from 1970-01-01.
     pub day: Option<u32>,
-    /// To whom it goes.
+    /// To whom it goes: an address, or an https URI.
     pub recipient: String,
-    /// What stands behind the `@` there.
+    /// What stands behind the `@` there, or the host of the URI.
     pub host: String,
     /// The word in its return path; no other letter has it.
     pub token: String,
@@ -26,7 +26,7 @@ pub struct NewLetter {
     pub created: UnixTime,
     /// When it is first tried; `None` if the recipient refused earlier ones, so it never is.
     pub first_try: Option<UnixTime>,
-    /// All octets of the message.
+    /// All octets of the message, or of the body for an https URI.
     pub message: Vec<u8>,
 }
 
@@ -47,6 +47,26 @@ pub struct Claimed {
     pub first_try: UnixTime,
     /// All octets of the message.
     pub message: Vec<u8>,
+}
+
+/// Who carries a letter. Web servers may be slow, and mail shall not wait for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The mail server.
+    Mail,
+    /// We ourselves, to a web server.
+    Https,
+}
+
+/// A letter that went out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its number.
+    pub id: i64,
+    /// What it is.
+    pub kind: String,
+    /// To whom it went.
+    pub recipient: String,
 }
 
 /// What came of a try.
@@ -144,6 +164,32 @@ pub struct OutboxSize {
     pub suppressed_addresses: u64,
 }
 
+/// What those who make reports must know of the letters of a day.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LettersOfDay {
+    /// Hosts with the number of mails to addresses there that were tried within the day.
+    pub mails: Vec<(String, u64)>,
+    /// Host and domain of each letter of a kind about the day, those aside that were never to be
+    /// tried.
+    pub about: Vec<(String, String)>,
+}
+
+/// What came of the wish to try a letter again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requeued {
+    /// It is tried within moments, and its recipient is not suppressed any more.
+    Yes,
+    /// There is no such letter.
+    Unknown,
+    /// It has not ended, or was delivered.
+    Not {
+        /// Its state.
+        state: String,
+    },
+    /// Its message was not kept.
+    Empty,
+}
+
 /// For how long a claim holds, in seconds: longer than any try. One that is older is of a process
 /// that has died.
 const LEASE: u64 = 900;
@@ -174,25 +220,28 @@ pub(super) fn insert(db: &Connection, letter: &NewLetter) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Takes up to `limit` letters that are due, at most `per_host` of one host. From now on they count
-/// as tried, whatever happens to us.
+/// Takes up to `limit` letters for this carrier that are due, at most `per_host` of one host. From
+/// now on they count as tried, whatever happens to us.
 ///
 /// One that is due more than `longest_wait` seconds from now has seen a clock that was set back, and
 /// is due.
 pub(super) fn claim(
     db: &Connection,
+    carrier: Carrier,
     now: UnixTime,
     limit: usize,
     per_host: usize,
     longest_wait: u64,
 ) -> rusqlite::Result<Vec<Claimed>> {
     let sql = "SELECT id, host FROM outbox WHERE state IN ('queued', 'sending') \
-               AND (next_try <= ?1 OR next_try > ?1 + ?2) ORDER BY next_try LIMIT 1000";
+               AND (next_try <= ?1 OR next_try > ?1 + ?2) AND (recipient LIKE 'https:%') = ?3 \
+               ORDER BY next_try LIMIT 1000";
     let wait = i64::try_from(longest_wait).unwrap_or(i64::MAX / 4);
     let mut statement = db.prepare_cached(sql)?;
-    let due = statement.query_map(params![to_column(now), wait], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-    })?;
+    let due = statement
+        .query_map(params![to_column(now), wait, carrier == Carrier::Https], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })?;
     let mut of_host = std::collections::HashMap::<String, usize>::new();
     let mut claimed = Vec::new();
     for due in due {
@@ -227,6 +276,58 @@ fn claim_one(db: &Connection, id: i64, now: UnixTime) -> rusqlite::Result<Claime
             message: row.get(5)?,
         })
     })
+}
+
+/// What the outbox tells of a day that begins at `begin` and ends at `end`: letters that were tried
+/// then, and those of this kind that are about it.
+pub(super) fn of_day(
+    db: &Connection,
+    kind: &str,
+    day: u32,
+    begin: UnixTime,
+    end: UnixTime,
+) -> rusqlite::Result<LettersOfDay> {
+    let mut mails = db.prepare_cached(
+        "SELECT host, COUNT(*) FROM outbox WHERE first_try <= ?2 \
+         AND (ended IS NULL OR ended >= ?1) AND recipient NOT LIKE 'https:%' GROUP BY host",
+    )?;
+    let mails = mails.query_map(params![to_column(begin), to_column(end)], |row| {
+        Ok((row.get(0)?, from_column(row.get(1)?).0))
+    })?;
+    let mut about = db.prepare_cached(
+        "SELECT host, domain FROM outbox WHERE kind = ?1 AND day = ?2 \
+         AND NOT (state = 'suppressed' AND tries = 0)",
+    )?;
+    let about = about.query_map(params![kind, day], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(LettersOfDay {
+        mails: mails.collect::<rusqlite::Result<_>>()?,
+        about: about.collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+/// Puts a letter that has ended without being delivered back among those that wait, as if it had
+/// never been tried, and gives its recipient another chance.
+pub(super) fn requeue(db: &Connection, id: i64, now: UnixTime) -> rusqlite::Result<Requeued> {
+    let sql = "SELECT state, length(message) FROM outbox WHERE id = ?1";
+    let found: Option<(String, i64)> = db
+        .prepare_cached(sql)?
+        .query_row(params![id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((state, octets)) = found else { return Ok(Requeued::Unknown) };
+    if octets == 0 {
+        return Ok(Requeued::Empty);
+    }
+    let sql = "UPDATE outbox SET state = 'queued', tries = 0, first_try = NULL, next_try = ?2, \
+               ended = NULL WHERE id = ?1 AND state IN ('failed', 'expired', 'suppressed') \
+               RETURNING recipient";
+    let recipient: Option<String> = db
+        .prepare_cached(sql)?
+        .query_row(params![id, to_column(now)], |row| row.get(0))
+        .optional()?;
+    let Some(recipient) = recipient else { return Ok(Requeued::Not { state }) };
+    db.prepare_cached("DELETE FROM outbox_suppressed WHERE address = ?1")?
+        .execute(params![recipient])?;
+    Ok(Requeued::Yes)
 }
 
 /// Notes what came of a try.
@@ -296,13 +397,12 @@ pub(super) fn suppress(
     Ok(())
 }
 
-/// To whom the letter with this word in its return path went.
-pub(super) fn recipient_of(
-    db: &Connection,
-    token: &str,
-) -> rusqlite::Result<Option<(i64, String)>> {
-    db.prepare_cached("SELECT id, recipient FROM outbox WHERE token = ?1")?
-        .query_row(params![token], |row| Ok((row.get(0)?, row.get(1)?)))
+/// The letter with this word in its return path.
+pub(super) fn sent_as(db: &Connection, token: &str) -> rusqlite::Result<Option<Sent>> {
+    db.prepare_cached("SELECT id, kind, recipient FROM outbox WHERE token = ?1")?
+        .query_row(params![token], |row| {
+            Ok(Sent { id: row.get(0)?, kind: row.get(1)?, recipient: row.get(2)? })
+        })
         .optional()
 }
 

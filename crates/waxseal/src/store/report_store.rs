@@ -3,8 +3,9 @@
 use smtp_types::{DomainName, UnixTime};
 
 use super::{
-    Added, Claimed, CountedRow, DayCounts, DomainBounds, NewLetter, OpenDay, OutboxSize,
-    Settlement, Store, StoreError, Suppression, outbox, reports,
+    Added, Carrier, Claimed, CountedRow, DayCounts, DomainBounds, LettersOfDay, MailOfDomain,
+    NewLetter, OpenDay, OutboxSize, Sent, Settlement, Store, StoreError, Suppression, outbox,
+    reports,
 };
 
 /// Each function fails if SQLite cannot read or write; then nothing has changed.
@@ -35,6 +36,22 @@ impl Store {
     /// When a domain last sent something good, if that is remembered.
     pub async fn last_good(&self, domain: DomainName) -> Result<Option<UnixTime>, StoreError> {
         self.reader.run(move |db| reports::last_good(db, &domain)).await
+    }
+
+    /// What is known of the mail that came from a domain, or from one above it.
+    pub async fn mail_of(&self, day: u32, domain: DomainName) -> Result<MailOfDomain, StoreError> {
+        self.reader.run(move |db| reports::mail_of(db, day, &domain)).await
+    }
+
+    /// What the outbox tells of a day that begins at `begin` and ends at `end`.
+    pub async fn letters_of_day(
+        &self,
+        kind: &'static str,
+        day: u32,
+        begin: UnixTime,
+        end: UnixTime,
+    ) -> Result<LettersOfDay, StoreError> {
+        self.reader.run(move |db| outbox::of_day(db, kind, day, begin, end)).await
     }
 
     /// The rows of a domain's day.
@@ -82,16 +99,19 @@ impl Store {
         self.writer.run(move |db| outbox::insert(db, &letter)).await
     }
 
-    /// Takes up to `limit` letters that are due, at most `per_host` of one host. `longest_wait` is
+    /// Takes up to `limit` letters for this carrier that are due, at most `per_host` of one host. `longest_wait` is
     /// the longest time in seconds until a letter is tried.
     pub async fn claim_letters(
         &self,
+        carrier: Carrier,
         now: UnixTime,
         limit: usize,
         per_host: usize,
         longest_wait: u64,
     ) -> Result<Vec<Claimed>, StoreError> {
-        self.writer.run(move |db| outbox::claim(db, now, limit, per_host, longest_wait)).await
+        self.writer
+            .run(move |db| outbox::claim(db, carrier, now, limit, per_host, longest_wait))
+            .await
     }
 
     /// Notes what came of a try.
@@ -130,9 +150,9 @@ impl Store {
         self.writer.run(job).await
     }
 
-    /// Number and recipient of the letter with this word in its return path.
-    pub async fn recipient_of(&self, token: String) -> Result<Option<(i64, String)>, StoreError> {
-        self.reader.run(move |db| outbox::recipient_of(db, &token)).await
+    /// The letter with this word in its return path.
+    pub async fn sent_as(&self, token: String) -> Result<Option<Sent>, StoreError> {
+        self.reader.run(move |db| outbox::sent_as(db, &token)).await
     }
 
     /// How full the outbox is.

@@ -23,6 +23,8 @@ pub struct DayCounts {
     pub record: String,
     /// Messages that are a reason for a report if the domain has ever sent anything good.
     pub strangers: u64,
+    /// Messages that were refused as spam.
+    pub spam: u64,
     /// Messages that are alike, each kind once.
     pub rows: Vec<CountedRow>,
 }
@@ -45,6 +47,15 @@ pub struct DomainBounds {
     pub all: u64,
     /// New ones without a message that is a reason for a report are taken up to here.
     pub strangers: u64,
+}
+
+/// What is known of the mail that came from a domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MailOfDomain {
+    /// When it last sent something good, if that is remembered.
+    pub last_good: Option<UnixTime>,
+    /// How many messages of it were refused as spam on the day.
+    pub spam: u64,
 }
 
 /// What came of adding.
@@ -114,6 +125,9 @@ pub(super) fn add(
         }
         if triggers > 0 {
             note_contact(db, &one.domain, one.policy_at)?;
+        }
+        if one.spam > 0 {
+            note_spam(db, place.day, &one.domain, one.spam)?;
         }
     }
     Ok(added)
@@ -222,6 +236,38 @@ fn note_contact(db: &Connection, domain: &DomainName, at: UnixTime) -> rusqlite:
                ON CONFLICT (domain) DO UPDATE SET last_good = max(last_good, excluded.last_good)";
     db.prepare_cached(sql)?.execute(params![domain.as_str(), to_column(at)])?;
     Ok(())
+}
+
+fn note_spam(
+    db: &Connection,
+    day: u32,
+    domain: &DomainName,
+    messages: u64,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO mail_spam VALUES (?1, ?2, ?3) \
+               ON CONFLICT (day, domain) DO UPDATE SET messages = messages + excluded.messages";
+    db.prepare_cached(sql)?.execute(params![day, domain.as_str(), count(messages)])?;
+    Ok(())
+}
+
+/// What came from a domain, or from one above it.
+pub(super) fn mail_of(
+    db: &Connection,
+    day: u32,
+    domain: &DomainName,
+) -> rusqlite::Result<MailOfDomain> {
+    let mut found = MailOfDomain::default();
+    let mut name = Some(domain.clone());
+    while let Some(domain) = name {
+        found.last_good = found.last_good.max(last_good(db, &domain)?);
+        let spam: Option<i64> = db
+            .prepare_cached("SELECT messages FROM mail_spam WHERE day = ?1 AND domain = ?2")?
+            .query_row(params![day, domain.as_str()], |row| row.get(0))
+            .optional()?;
+        found.spam = found.spam.saturating_add(spam.map_or(0, |spam| from_column(spam).0));
+        name = domain.parent();
+    }
+    Ok(found)
 }
 
 /// When a domain last sent something good, if that is remembered.
@@ -388,6 +434,7 @@ pub(super) fn delete_old(db: &Connection, day: u32, contact: UnixTime) -> rusqli
         params![day],
     )?;
     db.execute("DELETE FROM report_contact WHERE last_good < ?1", params![to_column(contact)])?;
+    db.execute("DELETE FROM mail_spam WHERE day < ?1", params![day])?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 /// Tables whose rows are worth it by themselves.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     "report_day",
     "report_domain",
     "report_row",
@@ -15,6 +15,7 @@ const TABLES: [&str; 17] = [
     "tls_day",
     "tls_policy",
     "tls_failure",
+    "mail_spam",
     "outbox",
     "outbox_suppressed",
     "received_text",

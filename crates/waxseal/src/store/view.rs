@@ -1,15 +1,35 @@
-//! Looking at reports while the daemon runs: a connection of another process that only reads.
+//! Looking at reports while the daemon runs: a connection of another process that only reads. And
+//! the one thing that such a process may change: that a letter is tried again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use smtp_types::{DomainName, UnixTime};
 
-use super::open::read_only;
+use super::open::{connect, read_only};
 use super::{
-    CountedRow, FILE, LetterRow, OpenDay, OutboxSize, RowSum, StoreError, outbox, reports,
+    CountedRow, FILE, LetterRow, OpenDay, OutboxSize, Requeued, RowSum, StoreError, outbox, reports,
 };
+
+/// Wants a letter to be tried again, whether the daemon runs or not: one transaction on the row,
+/// which SQLite keeps apart from all that the daemon does. The daemon finds it within seconds.
+///
+/// # Errors
+/// If SQLite cannot write, or the file is of another release.
+pub fn requeue_letter(folder: &Path, id: i64, now: UnixTime) -> Result<Requeued, StoreError> {
+    if ReportView::open(folder)?.is_none() {
+        return Ok(Requeued::Unknown);
+    }
+    let path = folder.join(FILE);
+    let mut db = connect(&path)?;
+    let failed = StoreError::sqlite(&path);
+    let transaction =
+        db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+    let requeued = outbox::requeue(&transaction, id, now).map_err(&failed)?;
+    transaction.commit().map_err(&failed)?;
+    Ok(requeued)
+}
 
 /// The tables of reports, read only. It needs no lock, for SQLite lets many read while one writes.
 pub struct ReportView {

@@ -171,7 +171,7 @@ fn keys_of_another_signer() {
     for (arguments, told) in [
         (&["--selector", "s", "--key", "none.key"][..], "none.key: expected PEM"),
         (&["--selector", "s", "--key", "not-there"], "not-there: No such file"),
-        (&["--selector", "s s", "--key", "ed.key"], "--selector: expected labels"),
+        (&["--selector", "s s", "--key", "ed.key"], "--selector: column 2: expected"),
         (&["--selector", "s", "--selector", "t", "--key", "ed.key"], "found 2 and 1"),
         (&["--selector", "s"], "--key"),
     ] {

@@ -22,5 +22,6 @@ mod refresh;
 mod reports;
 mod signals;
 mod survival;
+mod tls_reports;
 mod verbs;
 mod world;

@@ -2,6 +2,7 @@
 
 use smtp_types::{EmailAddress, UnixTime};
 use waxseal::report::{Bounce, ReportCount};
+use waxseal::store::Carrier;
 
 use crate::dns::Dns;
 use crate::mail_server::Reply;
@@ -159,7 +160,7 @@ async fn a_bounce_tells_which_address_is_dead() {
 async fn a_letter_that_was_being_sent_is_sent_again_later() {
     let dns = Dns::start();
     let (node, now) = with_letter(&dns).await;
-    let claimed = node.store.claim_letters(now, 8, 2, 6 * HOUR).await.unwrap();
+    let claimed = node.store.claim_letters(Carrier::Mail, now, 8, 2, 6 * HOUR).await.unwrap();
     assert_eq!((claimed.len(), claimed[0].tries), (1, 1));
     let node = node.restart();
     assert_eq!(state(&node), "sending");

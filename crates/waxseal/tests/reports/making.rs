@@ -291,6 +291,7 @@ fn counts(domain: &str, triggers: u64) -> DayCounts {
         policy_at: NOW,
         record: format!("v=DMARC1; p=none; rua=mailto:rua@{domain}"),
         strangers: 1 - triggers,
+        spam: 0,
         rows: vec![CountedRow {
             line: format!("r1 exact 192.0.2.1 {domain} - - none fail fail - - -"),
             messages: 1,

@@ -92,11 +92,21 @@ impl Node {
         dns: &Dns,
         change: impl FnOnce(&mut ReporterSettings),
     ) -> Self {
+        Self::on_the_web(domain, dns, FetchSettings::default(), change)
+    }
+
+    /// The same with these settings for web servers.
+    pub(crate) fn on_the_web(
+        domain: &str,
+        dns: &Dns,
+        fetch: FetchSettings,
+        change: impl FnOnce(&mut ReporterSettings),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mail_server = MailServer::start();
         publish_keys(folder.path(), domain, dns);
         dns.say(&[&format!("_dmarc.{domain} TXT v=DMARC1; p=reject")]);
-        let observer = observer(dns);
+        let observer = observer(dns, fetch);
         let mut config = Config::default();
         config.reports.from = Some(EmailAddress::parse(&format!("dmarc@{domain}")).unwrap());
         config.reports.organization = Some(Text::parse("Example <&> Receiver").unwrap());
@@ -215,13 +225,13 @@ fn publish_keys(folder: &Path, domain: &str, dns: &Dns) {
     }
 }
 
-fn observer(dns: &Dns) -> Observer {
+fn observer(dns: &Dns, fetch: FetchSettings) -> Observer {
     let resolver = Arc::new(Resolver::new(ResolverSettings {
         address: dns.address,
         timeout: Duration::from_secs(5),
         ..ResolverSettings::default()
     }));
-    let fetcher = PolicyFetcher::new(Arc::clone(&resolver), FetchSettings::default()).unwrap();
+    let fetcher = PolicyFetcher::new(Arc::clone(&resolver), fetch).unwrap();
     let mut observer = Observer::new(resolver, Arc::new(fetcher));
     observer.bounds = Bounds::SENDER_AUTH;
     observer

@@ -42,3 +42,11 @@ CREATE TABLE tls_failure (
     sessions BIGINT NOT NULL,
     PRIMARY KEY (day, domain, policy, failure)
 ) WITHOUT ROWID;
+
+-- Messages that were refused as spam: whoever sends nothing else gets no report either.
+CREATE TABLE mail_spam (
+    day      BIGINT NOT NULL,
+    domain   TEXT   NOT NULL,
+    messages BIGINT NOT NULL,
+    PRIMARY KEY (day, domain)
+) WITHOUT ROWID;

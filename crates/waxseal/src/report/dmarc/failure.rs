@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sender_auth::Header;
+use sender_auth::dkim::SignOptions;
 use sender_auth::dmarc::{Psd, Record, ReportKind, verify_report_addresses};
 use sender_auth::report::{
     Admission, Budget, Day, DeliveryResult, Disposition, FailureReport, Incident, Incidents,
@@ -20,10 +21,11 @@ use sender_auth::spf::Event;
 use smtp_types::{DnsName, DomainName, EmailAddress, Known, UnixTime};
 use tokio::sync::watch;
 
+use super::super::message::sign;
+use super::super::return_path::new_token;
+use super::super::{CONTACT, ReportCount, Reporter, goes_on};
 use super::judged::{Judged, Seen, address};
-use super::letter::{sign, user_agent};
-use super::return_path::new_token;
-use super::{CONTACT, ReportCount, Reporter, goes_on};
+use super::letter::user_agent;
 use crate::sender::Clock;
 use crate::store::{NewLetter, StoreError};
 
@@ -120,7 +122,11 @@ fn spf_records(judged: &Judged<'_>) -> Vec<(DnsName, Box<str>)> {
 
 impl Reporter {
     /// Makes letters of failures, as long as the program runs.
-    pub(super) async fn tell_failures(&self, clock: Clock, mut stop: watch::Receiver<bool>) {
+    pub(in crate::report) async fn tell_failures(
+        &self,
+        clock: Clock,
+        mut stop: watch::Receiver<bool>,
+    ) {
         while goes_on(&mut stop, TELL).await {
             if let Err(error) = self.make_failures(clock.now()).await {
                 self.complain(&error);
@@ -134,7 +140,7 @@ impl Reporter {
     /// If SQLite cannot read or write. What was not made by then is not made.
     pub async fn make_failures(&self, now: UnixTime) -> Result<usize, StoreError> {
         let mut made = 0;
-        while let Some(failure) = self.failures.next() {
+        while let Some(failure) = self.dmarc.failures.next() {
             let Some(permit) = &self.settings.permit else { return Ok(0) };
             let good = self.store.last_good(failure.domain.clone()).await?;
             if good.is_none_or(|good| now.since(good) > CONTACT) {
@@ -174,7 +180,7 @@ impl Reporter {
             self.counters.add(ReportCount::Suppressed, 1);
             return Ok(false);
         }
-        let Admission::Send { incidents } = self.failures.admit(&failure.row, to, now) else {
+        let Admission::Send { incidents } = self.dmarc.failures.admit(&failure.row, to, now) else {
             self.counters.add(ReportCount::FailuresHeld, 1);
             return Ok(false);
         };
@@ -208,7 +214,8 @@ impl Reporter {
         };
         let message = message.write(&*self.crypto);
         let signer = self.signer(from.domain());
-        let message = match sign(message, signer.as_deref(), &self.crypto, now) {
+        let options = SignOptions::new(now);
+        let message = match sign(message, signer.as_deref(), &self.crypto, options) {
             Ok(message) => message,
             Err(error) => {
                 tracing::error!("reports: no failure report was made: {error}");

@@ -1,17 +1,14 @@
 //! From counts to a letter: the report, compressed, wrapped, and signed. No IO, but some work.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use sender_auth::dkim::{SignOptions, SignWith, Signer};
+use sender_auth::dkim::SignOptions;
 use sender_auth::report::{
     Accumulation, AggregateMail, DEFAULT_MAIL_OCTETS, Day, Group, Letter, Limits, Metadata,
-    PolicyPublished, PolicySeen, Remark, Report, ReportId, Row, Schema, Tally, Text, write_xml,
+    PolicyPublished, PolicySeen, Remark, Report, ReportId, Row, Tally, Text, write_xml,
 };
-use sender_auth::{HeaderLimits, MessageReader, Part};
 use smtp_types::{DomainName, EmailAddress, UnixTime};
 
+use super::super::Author;
+use super::super::message::{gzip, sign};
 use crate::crypto::AwsLc;
 use crate::keys::DomainSigner;
 use crate::store::{CountedRow, OpenDay};
@@ -21,19 +18,6 @@ const MAX_ROWS: usize = 10_000;
 
 /// How much text rows may have, passing and failing each.
 const MAX_ROW_OCTETS: usize = 16 * 1024 * 1024;
-
-/// Who reports, as reports and letters say it.
-#[derive(Clone, Debug)]
-pub struct Author {
-    /// From whom letters go.
-    pub from: EmailAddress,
-    /// The name of the organization.
-    pub organization: Text,
-    /// Where people ask.
-    pub contact: EmailAddress,
-    /// How reports are written.
-    pub schema: Schema,
-}
 
 /// All that was counted for a domain on a day. `None` if the store holds something that is not ours.
 pub fn group(open: &OpenDay, rows: Vec<CountedRow>) -> Option<Group> {
@@ -128,55 +112,11 @@ impl Work {
                 notice: None,
             };
             let Ok(mail) = mail.write(DEFAULT_MAIL_OCTETS) else { return Ok(None) };
-            messages.push(sign(mail, self.signer.as_deref(), crypto, self.now)?);
+            let options = SignOptions::new(self.now);
+            messages.push(sign(mail, self.signer.as_deref(), crypto, options)?);
         }
         Ok(Some(messages))
     }
-}
-
-/// gzip, with nothing in its header that is not the same for the same octets.
-fn gzip(octets: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    // Writing to memory cannot fail.
-    let _ = encoder.write_all(octets);
-    encoder.finish().unwrap_or_default()
-}
-
-/// The message with a signature of each key in front of it; without keys, as it is.
-///
-/// # Errors
-/// Why it cannot be signed.
-pub(super) fn sign(
-    message: Vec<u8>,
-    signer: Option<&DomainSigner>,
-    crypto: &AwsLc,
-    now: UnixTime,
-) -> Result<Vec<u8>, String> {
-    let Some(DomainSigner { domain, keys }) = signer else { return Ok(message) };
-    let mut reader = MessageReader::new(HeaderLimits::default());
-    let mut parts = reader.push(&message).map_err(|error| error.to_string())?;
-    parts.extend(reader.finish().map_err(|error| error.to_string())?);
-    let mut parts = parts.into_iter();
-    let Some(Part::Header(header)) = parts.next() else { return Ok(message) };
-    let with = keys.iter().map(|one| {
-        let selector = one.selector.clone();
-        SignWith { domain: domain.clone(), selector, key: &one.key }
-    });
-    let with = with.collect();
-    let mut signer = Signer::new(&header, crypto, with, SignOptions::new(now))
-        .map_err(|error| error.to_string())?;
-    for part in parts {
-        if let Part::Body(octets) = part {
-            signer.push(&octets);
-        }
-    }
-    let mut signed = Vec::with_capacity(message.len() + 2048);
-    for field in signer.finish().map_err(|error| error.to_string())? {
-        signed.extend_from_slice(field.octets());
-        signed.extend_from_slice(b"\r\n");
-    }
-    signed.extend_from_slice(&message);
-    Ok(signed)
 }
 
 /// The name of a report: `20261121.example.com.NODE@reports.example.net`, and for the second and

@@ -39,8 +39,15 @@ pub(super) struct Unflushed {
 struct Group {
     policy: PolicySeen,
     record: String,
-    strangers: u64,
+    beside: Beside,
     rows: HashMap<String, Tally>,
+}
+
+/// What is counted of a domain beside its rows.
+#[derive(Clone, Copy, Default)]
+struct Beside {
+    strangers: u64,
+    spam: u64,
 }
 
 /// Whether a message was counted.
@@ -61,10 +68,11 @@ impl Unflushed {
     pub(super) fn count(&mut self, seen: Seen<'_>, coarseness: Coarseness) -> Counted {
         let Seen { observation, policy } = seen;
         let Observation { at, policy: published, row, trigger } = observation;
-        let (triggers, strangers) = match trigger {
-            Trigger::Counts => (1, 0),
-            Trigger::Optional(Unwanted::Stranger) => (0, 1),
-            Trigger::Optional(_) => (0, 0),
+        let (triggers, strangers, spam) = match trigger {
+            Trigger::Counts => (1, 0, 0),
+            Trigger::Optional(Unwanted::Stranger) => (0, 1, 0),
+            Trigger::Optional(Unwanted::Spam) => (0, 0, 1),
+            Trigger::Optional(_) => (0, 0, 0),
             Trigger::Never(_) => return Counted::Untold,
         };
         let coarseness = if self.octets >= SOFT_LIMIT { Coarseness::Total } else { coarseness };
@@ -73,7 +81,8 @@ impl Unflushed {
         let key = (Day::of(at), published.domain.clone());
         let seen = PolicySeen { at, policy: published };
         let record = || policy.record.to_string();
-        if !self.add(key, seen, record, strangers, row.to_line(), tally) {
+        let beside = Beside { strangers, spam };
+        if !self.add(key, seen, record, beside, row.to_line(), tally) {
             return Counted::Dropped;
         }
         if triggers + strangers > 0 { Counted::Yes } else { Counted::Along }
@@ -84,7 +93,7 @@ impl Unflushed {
         key: (Day, DomainName),
         seen: PolicySeen,
         record: impl FnOnce() -> String,
-        strangers: u64,
+        beside: Beside,
         line: String,
         tally: Tally,
     ) -> bool {
@@ -96,7 +105,8 @@ impl Unflushed {
                 let record = record();
                 self.octets += OVERHEAD + entry.key().1.as_str().len() + record.len();
                 let rows = HashMap::new();
-                entry.insert(Group { policy: seen.clone(), record, strangers: 0, rows })
+                let beside = Beside::default();
+                entry.insert(Group { policy: seen.clone(), record, beside, rows })
             }
         };
         match group.rows.entry(line) {
@@ -107,7 +117,8 @@ impl Unflushed {
                 entry.insert(tally);
             }
         }
-        group.strangers = group.strangers.saturating_add(strangers);
+        group.beside.strangers = group.beside.strangers.saturating_add(beside.strangers);
+        group.beside.spam = group.beside.spam.saturating_add(beside.spam);
         if seen.at > group.policy.at {
             group.policy = seen;
         }
@@ -127,7 +138,8 @@ impl Unflushed {
                 policy: group.policy.policy.to_line(),
                 policy_at: group.policy.at,
                 record: group.record,
-                strangers: group.strangers,
+                strangers: group.beside.strangers,
+                spam: group.beside.spam,
                 rows: group.rows.into_iter().map(counted).collect(),
             };
             if let Some(chunk) = chunks.last_mut() {
@@ -146,19 +158,19 @@ impl Unflushed {
     pub(super) fn put_back(&mut self, counts: Vec<DayCounts>) -> u64 {
         let mut dropped: u64 = 0;
         for one in counts {
-            let DayCounts { day, domain, policy, policy_at, record, strangers, rows } = one;
+            let DayCounts { day, domain, policy, policy_at, record, strangers, spam, rows } = one;
             // It was printed by us a moment ago.
             let Ok(policy) = PolicyPublished::from_line(&policy) else { continue };
             let key = (Day::since_epoch(day), domain);
             let seen = PolicySeen { at: policy_at, policy };
-            let mut strangers = strangers;
+            let mut beside = Beside { strangers, spam };
             for row in rows {
                 let tally = Tally { messages: row.messages, triggers: row.triggers };
                 let record = || record.clone();
-                let some = std::mem::take(&mut strangers);
+                let some = std::mem::take(&mut beside);
                 if !self.add(key.clone(), seen.clone(), record, some, row.line, tally) {
                     dropped = dropped.saturating_add(row.messages);
-                    strangers = some;
+                    beside = some;
                 }
             }
         }
@@ -189,7 +201,14 @@ mod tests {
         let seen = policy();
         let key = (Day::since_epoch(day), seen.policy.domain.clone());
         let tally = Tally { messages: 1, triggers: 1 };
-        memory.add(key, seen, || "v=DMARC1".to_owned(), 1, line, tally)
+        memory.add(
+            key,
+            seen,
+            || "v=DMARC1".to_owned(),
+            Beside { strangers: 1, spam: 0 },
+            line,
+            tally,
+        )
     }
 
     #[test]

@@ -8,30 +8,20 @@ use sender_auth::dmarc::{
     walk,
 };
 use sender_auth::report::Day;
-use smtp_types::{DomainName, EmailAddress, Known, Need, UnixTime};
+use smtp_types::{EmailAddress, Known, Need, UnixTime};
 
+use super::super::return_path::new_token;
+use super::super::{ASK_AGAIN, CONTACT, MARGIN, ReportCount, Reporter, may_wait, random, schedule};
 use super::letter::{Addressee, Work, report_id};
-use super::return_path::new_token;
-use super::{CONTACT, ReportCount, Reporter, schedule};
-use crate::keys::DomainSigner;
 use crate::observe::Observer;
 use crate::store::{NewLetter, OpenDay, StoreError};
-
-/// How long after its end a day is looked at, in seconds: what was counted then is on the disk.
-const MARGIN: u64 = 300;
-
-/// How long a report waits before the DNS is asked again, in seconds.
-const ASK_AGAIN: u64 = 3600;
-
-/// How long after the end of its day a report waits for the DNS at most, in seconds.
-const WAIT_FOR_DNS: u64 = 24 * 3600;
 
 /// How many domains are read at once, and how many are looked up side by side.
 const BATCH: u32 = 200;
 const SIMULTANEOUS: usize = 8;
 
 /// The kind of letter.
-pub(super) const KIND: &str = "dmarc-aggregate";
+const KIND: &str = "dmarc-aggregate";
 
 /// What a day of a domain came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +63,11 @@ enum Destination {
 }
 
 impl Reporter {
-    /// Makes all reports of days that are over at `now`. Returns how many. Days that were made are
-    /// closed for good, so it does no harm to call this too often, or with a clock that jumps.
-    ///
-    /// # Errors
-    /// If SQLite cannot read or write. What was made until then stays made.
-    pub async fn make_due(&self, now: UnixTime) -> Result<usize, StoreError> {
+    /// Makes all reports of days that are over at `now`. Returns how many.
+    pub(in crate::report) async fn make_dmarc_due(
+        &self,
+        now: UnixTime,
+    ) -> Result<usize, StoreError> {
         let today = Day::of(UnixTime(now.0.saturating_sub(MARGIN))).number();
         let Some(last) = today.checked_sub(1) else { return Ok(0) };
         let mut made = 0;
@@ -116,7 +105,7 @@ impl Reporter {
             Ok(letters) => self.close(&open, Outcome::Reported, letters).await,
             Err(error) => {
                 tracing::error!(domain = %open.domain, "reports: no report was made: {error}");
-                match may_wait(&open, now) {
+                match may_wait(open.day, now) {
                     true => self.postpone(&open, now).await.map(|()| None),
                     false => self.close(&open, Outcome::NotMade, Vec::new()).await,
                 }
@@ -152,7 +141,7 @@ impl Reporter {
         Ok(Some(outcome))
     }
 
-    /// One letter for each address. Those that refuse reports get none; that is noted.
+    /// One letter for each address. To those that refuse reports it is not sent; that is noted.
     async fn letters(
         &self,
         open: &OpenDay,
@@ -186,12 +175,7 @@ impl Reporter {
                 first_try,
                 message: Vec::new(),
             });
-            if first_try.is_some() {
-                addressees.push(Addressee { to, message_id });
-            }
-        }
-        if addressees.is_empty() {
-            return Ok(Ok(letters));
+            addressees.push(Addressee { to, message_id });
         }
         let rows = self.store.rows_of(open.day, open.domain.clone()).await?;
         let signer = self.signer(author.from.domain());
@@ -204,53 +188,8 @@ impl Reporter {
             Ok(Err(error)) => return Ok(Err(error)),
             Err(_) => return Ok(Err("the program is ending, or has a defect".into())),
         };
-        let to_send = letters.iter_mut().filter(|letter| letter.first_try.is_some());
-        to_send.zip(messages).for_each(|(letter, message)| letter.message = message);
+        letters.iter_mut().zip(messages).for_each(|(letter, message)| letter.message = message);
         Ok(Ok(letters))
-    }
-
-    /// Who signs for the domain of the sender. RFC 9990 §3.5.2 wants reports that pass DMARC.
-    pub(super) fn signer(&self, domain: &DomainName) -> Option<Arc<DomainSigner>> {
-        let signer = self.signers.as_ref().and_then(|all| all.current().signer(domain).cloned());
-        match signer {
-            Some(_) => self.keys.clear("reports: they are signed now"),
-            None => self.keys.raise(&format!(
-                "reports: there is no DKIM key for {domain}, so they are not signed here, and \
-                 receivers may ignore them; `waxseal dkim add {domain}` makes keys"
-            )),
-        }
-        signer
-    }
-
-    /// The name of this installation: two that report for one organization need two.
-    pub(super) async fn node(&self) -> Result<String, StoreError> {
-        let made = async {
-            let fresh = new_token().unwrap_or_default().into_bytes();
-            let octets = self.store.secret("node", fresh).await?;
-            Ok(String::from_utf8_lossy(&octets).chars().take(8).collect())
-        };
-        self.node.get_or_try_init(|| made).await.cloned()
-    }
-
-    /// Tells the operator if reports about our reports are to be expected.
-    pub(super) async fn advise(&self) {
-        let domain = self.settings.author.from.domain();
-        let mut known = Known::default();
-        let found = self.observer.evaluate(&mut known, |known| walk(known, domain)).await;
-        let Ok(walk) = found else { return };
-        let organization = walk.organizational_domain().ok();
-        let record = walk.record_at(domain).or_else(|| walk.record_at(organization.as_ref()?));
-        match record {
-            Some(record) if record.rua().is_empty() => {}
-            Some(_) => tracing::warn!(
-                "reports.from: {domain} asks for reports itself, so others will report about our \
-                 reports; use a subdomain with a DMARC record of its own without rua"
-            ),
-            None => tracing::warn!(
-                "reports.from: {domain} has no DMARC record, so our reports cannot pass DMARC, as \
-                 RFC 9990 wants it"
-            ),
-        }
     }
 }
 
@@ -260,11 +199,6 @@ pub fn is_due(open: &OpenDay) -> bool {
     let day = Day::since_epoch(open.day).begin();
     let is_known = open.last_good.is_some_and(|good| day.since(good) <= CONTACT);
     open.triggers > 0 || (open.strangers > 0 && is_known)
-}
-
-/// Whether it is not too late to look at the day once more.
-fn may_wait(open: &OpenDay, now: UnixTime) -> bool {
-    now.since(Day::since_epoch(open.day).end()).as_secs() < WAIT_FOR_DNS
 }
 
 /// Who wants the report, and whether it may go there (RFC 9990 §4). A record that is gone wants
@@ -281,7 +215,7 @@ async fn destination(observer: &Observer, open: &OpenDay, now: UnixTime) -> Dest
     };
     let is_open = |one: &CheckedReportAddress| matches!(one.outcome, ReportAddress::Deferred(_));
     let is_unknown = checked.iter().any(is_open);
-    if is_unknown && may_wait(open, now) {
+    if is_unknown && may_wait(open.day, now) {
         return Destination::Wait;
     }
     let mut addresses: Vec<EmailAddress> = Vec::new();
@@ -312,11 +246,4 @@ fn checked(known: &Known, open: &OpenDay) -> Result<Option<Vec<CheckedReportAddr
         return Ok(None);
     }
     verify_report_addresses(known, &open.domain, record.rua(), ReportKind::Aggregate).map(Some)
-}
-
-/// For spreading only: without randomness nothing is spread.
-fn random() -> u16 {
-    let mut octets = [0; 2];
-    let _ = getrandom::fill(&mut octets);
-    u16::from_be_bytes(octets)
 }
