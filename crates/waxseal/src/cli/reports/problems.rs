@@ -131,7 +131,8 @@ fn index(out: &mut impl Write, problems: &[Problem], newest: u64) -> io::Result<
             (_, true) => "over".to_owned(),
             (lost, false) => percent(lost, problem.of),
         };
-        writeln!(out, "{style}{:>2}{style:#}  {title:<68}{state:>8}", index + 1)?;
+        let text = format!("{title:<68}{state:>8}");
+        writeln!(out, "{style}{:>2}{style:#}  {}", index + 1, text.trim_end())?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use smtp_types::UnixTime;
 use tlsrpt::Policy;
 
-use super::text::{BOLD, cut, date, line, number, share};
+use super::text::{BOLD, counted, cut, date, line, number, share};
 use super::{Asked, DAY, Failed, told};
 use crate::store::{
     AsideRow, Counted, ReceivedKind, ReceivedView, ReportDetails, ReportRow, Selection,
@@ -268,7 +268,7 @@ fn write(report: &ReportRow, details: &ReportDetails, limit: usize) -> io::Resul
         line(&mut out, "overlaps", "another report of this reporter covers the same time")?;
     }
     if report.duplicates > 0 {
-        line(&mut out, "came again", &format!("{} times", number(report.duplicates)))?;
+        line(&mut out, "came again", &counted(report.duplicates, "time"))?;
     }
     for (index, quirk) in report.quirks.lines().enumerate() {
         line(&mut out, if index == 0 { "quirks" } else { "" }, quirk)?;
@@ -295,7 +295,7 @@ fn write_tls(
 ) -> io::Result<()> {
     let totals = report.totals;
     let all = totals.good.saturating_add(totals.bad);
-    line(out, "sessions", &format!("{} under TLS as wanted", share(totals.good, all)))?;
+    line(out, "sessions", &format!("{} encrypted as the policy wants", share(totals.good, all)))?;
     for row in &details.policies {
         let policy = Policy::from_line(&row.policy).ok();
         let kind = policy.as_ref().map_or("unknown", |policy| policy.kind.as_str());
