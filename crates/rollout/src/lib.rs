@@ -11,6 +11,7 @@
 //! - [`tlsa`] keeps TLSA records, keys and certificates of a host together through every renewal
 //!   (RFC 7671 §8).
 //! - [`guard`] compares what was promised with what outside sees, and says how to repair it.
+//! - [`plan_move`] lists the steps of a move to other mail hosts, with their waits.
 //! - [`plan`] says which records a domain should have beside those that it has, and prints them.
 //!
 //! The two autopilots are functions from a state, what is wanted, what is seen and the time to the
@@ -29,9 +30,11 @@ pub mod plan;
 pub mod sts;
 pub mod tlsa;
 
+mod mx_change;
 mod stamp;
 mod state_line;
 mod watched;
 
+pub use mx_change::{Move, MoveStep, Until, duration, plan_move};
 pub use state_line::StateError;
 pub use watched::{LONGEST_GAP, LongestTtl};
