@@ -12,7 +12,7 @@ use super::reason::Reason;
 use super::state::{Issue, State, is_same};
 use crate::watched::extend;
 
-/// A report about a period that ends later than this from now was not made in this world.
+/// A report about a period that ends later than this from now is false, or our clock is wrong.
 const AHEAD: Duration = Duration::from_secs(86_400);
 
 /// More circumstances of one kind than this are not listed.
@@ -171,6 +171,12 @@ pub(crate) fn note_reports(
     });
     reasons.extend(told.take(MAX_LISTED));
     trouble
+}
+
+/// Whether a report of a failure is about a time that has not come yet. Either it is false, or our
+/// clock is: until that is known, nothing goes forward.
+pub(crate) fn is_ahead(facts: &Facts, now: UnixTime) -> bool {
+    facts.reports.iter().any(|report| !report.decisive.is_empty() && report.end > now.plus(AHEAD))
 }
 
 /// Whether reports brought news of a failure.

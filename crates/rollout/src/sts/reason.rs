@@ -83,6 +83,9 @@ pub enum Reason {
         /// In how many sessions.
         sessions: u64,
     },
+    /// A report of a failure is about a time that has not come yet: it is false, or our clock is
+    /// wrong. Nothing goes forward until it is gone.
+    ReportAhead,
     /// All is good, and has to stay so for a while.
     Proving {
         /// For how long it has been.
@@ -128,6 +131,7 @@ impl Reason {
             Self::HostBad { .. } => "host-bad",
             Self::NoReportAddress => "no-report-address",
             Self::ReportedFailure { .. } => "reported-failure",
+            Self::ReportAhead => "report-ahead",
             Self::Proving { .. } => "proving",
             Self::AtGoal => "at-goal",
             Self::CachesForbidHost { .. } => "caches-forbid-host",
@@ -149,6 +153,7 @@ impl Reason {
             | Self::BodyNotSeen
             | Self::NoMx
             | Self::NoReportAddress
+            | Self::ReportAhead
             | Self::ReportedFailure { .. } => Severity::Warning,
             _ => Severity::Notice,
         }
@@ -207,6 +212,9 @@ impl fmt::Display for Reason {
                     reporter.escape_debug(),
                     result.as_str().escape_debug()
                 )
+            }
+            Self::ReportAhead => {
+                write!(f, "a report is about a time to come: it is false, or the clock is wrong")
             }
             Self::Proving { so_far, needed, reporters } => {
                 let (so_far, needed) = (Span(*so_far), Span(*needed));

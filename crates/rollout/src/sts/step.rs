@@ -18,9 +18,6 @@ use crate::watched::{extend, watched};
 /// With [`Patience::DailyRefresh`], how long senders may take to see a new id behind the TTL.
 const DAILY_REFRESH: Duration = Duration::from_secs(2 * 86_400);
 
-/// A date further ahead than this came from a clock that was wrong.
-const SLACK: Duration = Duration::from_secs(86_400);
-
 /// What came of one step. Keep the state before you carry out the actions: they are asked for again
 /// until the facts show them done, and doing one twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +67,7 @@ pub fn step(
     let mut reasons = Vec::new();
     state.at = Some(now);
     state.since = state.since.min(now);
-    state.trouble = state.trouble.min(now.plus(SLACK));
+    state.trouble = state.trouble.min(now);
     if let Some(ttl) = facts.record_ttl {
         state.record_ttl.tick(gap, ttl);
     }
@@ -213,6 +210,10 @@ fn level(
         }
     };
     if state.phase != Phase::Settled {
+        return Some((mode, max_age, None));
+    }
+    if evidence::is_ahead(facts, now) {
+        reasons.push(Reason::ReportAhead);
         return Some((mode, max_age, None));
     }
     match state.green {

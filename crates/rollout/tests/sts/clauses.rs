@@ -228,3 +228,18 @@ fn unknown_probes_prove_nothing() {
     assert_eq!(world.state.policy().unwrap().mode(), Mode::Testing);
     assert!(world.said("host-unknown"));
 }
+
+#[test]
+fn a_failure_in_the_future_stops_the_climb_and_one_in_the_past_is_never_overlooked() {
+    let mut world = World::new(&["mx1.example.com"]);
+    world.run_days(5);
+    world.offset = -100 * DAY as i64; // our clock goes back, so the report seems to be early
+    world.report("Google", &[("certificate-expired", 1)]);
+    world.run_days(40);
+    assert_eq!(world.level(), "testing");
+    assert!(world.said("report-ahead"));
+    world.offset = 0;
+    world.run_days(1);
+    assert!(world.said("reported-failure"));
+    assert_eq!(world.level(), "testing");
+}
