@@ -327,7 +327,8 @@ fn order(
 ) {
     let compromised = !state.active.keys.is_disjoint(&intent.compromised);
     let due = facts.renewal != Renewal::NotDue || compromised;
-    if !due || state.waiting.is_some() || facts.certificate.is_some() {
+    // A certificate that is refused stands in nobody's way.
+    if !due || state.waiting.is_some() {
         return;
     }
     let keep = intent.key_change == KeyChange::Keep && !compromised;

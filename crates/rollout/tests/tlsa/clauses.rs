@@ -159,6 +159,19 @@ fn a_compromised_next_key_is_never_used() {
 }
 
 #[test]
+fn a_certificate_for_a_key_that_was_stolen_meanwhile_is_replaced() {
+    let mut world = World::new();
+    world.renewal = Renewal::Urgent;
+    world.run(HOUR);
+    world.intent.compromised = [key(1)].into();
+    world.settle();
+    assert!(world.said("tlsa-certificate-refused"));
+    assert!(!world.deployed.contains_key(&Chain::of_keys([key(1)])));
+    assert_eq!(world.renewal, Renewal::NotDue);
+    assert_eq!(world.faults, [""; 0]);
+}
+
+#[test]
 fn no_record_for_a_key_that_is_not_ours() {
     let mut world = settled();
     world.addresses[1] = Chain::of_keys([key(99)]);

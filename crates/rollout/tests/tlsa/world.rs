@@ -169,7 +169,10 @@ impl World {
                 for server in &mut self.servers {
                     let last = server.coming.last().map_or(server.shown(), |(_, set)| set);
                     if *last != records {
-                        server.coming.push((self.now + server.lag, records.clone()));
+                        // A zone never goes back: what is newer takes the place of what is on its way.
+                        let at = self.now + server.lag;
+                        server.coming.retain(|(coming, _)| *coming <= at);
+                        server.coming.push((at, records.clone()));
                     }
                 }
             }
