@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use smtp_types::{DomainName, Position};
 
-use crate::{MxPattern, MxPatternError};
+use crate::{MAX_AGE_LIMIT, MxPattern, MxPatternError};
 
 /// What a sender does when a host is not what the policy says (RFC 8461 §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +46,17 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// A policy to publish.
+    ///
+    /// `None` if it names no host although its mode is not none, or if `max_age` is more than the
+    /// maximum of 31,557,600 s (RFC 8461 §3.2).
+    #[must_use]
+    pub fn new(mode: Mode, mx: Vec<MxPattern>, max_age: Duration) -> Option<Self> {
+        let complete = mode == Mode::None || !mx.is_empty();
+        let valid = complete && max_age <= MAX_AGE_LIMIT;
+        valid.then(|| Self { mode, max_age: max_age.as_secs(), mx, extensions: Vec::new() })
+    }
+
     /// Reads a policy file.
     ///
     /// Strict where the grammar of §3.2 is: field names and values are case-sensitive, there is

@@ -466,3 +466,14 @@ mod s10_2_refresh {
         assert_eq!(rounds(&failed("1", 1)), 2, "another id is another policy");
     }
 }
+
+#[test]
+fn a_policy_to_publish() {
+    let mx = || vec![MxPattern::parse("mx.example.com").unwrap()];
+    let year = Duration::from_secs(31_557_600);
+    let made = Policy::new(Mode::Enforce, mx(), year).unwrap();
+    assert_eq!(policy(&made.to_string()), made);
+    assert!(Policy::new(Mode::None, Vec::new(), Duration::ZERO).is_some());
+    assert_eq!(Policy::new(Mode::Testing, Vec::new(), year), None);
+    assert_eq!(Policy::new(Mode::Enforce, mx(), year + Duration::from_secs(1)), None);
+}
