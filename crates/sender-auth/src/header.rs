@@ -14,6 +14,8 @@ use memchr::memchr_iter;
 #[derive(Clone, PartialEq, Eq)]
 pub struct HeaderField {
     octets: Box<[u8]>,
+    /// Where the name ends: at the colon, or at white space before it.
+    name_end: usize,
     colon: usize,
 }
 
@@ -25,10 +27,8 @@ impl HeaderField {
     /// # Errors
     /// What is no field: no colon, no name, or a name with something else than printable ASCII.
     pub fn parse(octets: &[u8]) -> Result<Self, HeaderFieldError> {
-        let colon = check(octets)?;
-        let mut lines = Vec::with_capacity(octets.len() + line_ends(octets));
-        add_with_crlf(octets, &mut lines);
-        Ok(Self { octets: lines.into_boxed_slice(), colon })
+        let (name, value) = octets.split_at(check(octets)?);
+        Self::of(name, value.get(1..).unwrap_or_default())
     }
 
     /// A field made of its parts. `value` is all that stands behind the colon, the space in front
@@ -40,13 +40,21 @@ impl HeaderField {
         if name.contains(&b':') {
             return Err(HeaderFieldError::NameOctet { found: b':' });
         }
-        check_name(name)?;
-        let length = name.len() + 1 + value.len() + line_ends(value);
-        let mut lines = Vec::with_capacity(length);
-        lines.extend_from_slice(name);
-        lines.push(b':');
-        add_with_crlf(value, &mut lines);
-        Ok(Self { octets: lines.into_boxed_slice(), colon: name.len() })
+        Self::of(name, value)
+    }
+
+    fn of(name: &[u8], value: &[u8]) -> Result<Self, HeaderFieldError> {
+        let name_end = check_name(name)?;
+        let bare = bare_line_ends(value);
+        let mut octets = Vec::with_capacity(name.len() + 1 + value.len() + bare);
+        octets.extend_from_slice(name);
+        octets.push(b':');
+        if bare == 0 {
+            octets.extend_from_slice(value);
+        } else {
+            add_with_crlf(value, &mut octets);
+        }
+        Ok(Self { octets: octets.into_boxed_slice(), name_end, colon: name.len() })
     }
 
     /// The whole field: name, colon, value, without the CRLF at the end.
@@ -58,7 +66,7 @@ impl HeaderField {
     /// The name as written, without white space behind it.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        without_space(&self.octets[..self.colon])
+        &self.octets[..self.name_end]
     }
 
     /// All that stands behind the colon.
@@ -89,17 +97,20 @@ pub(crate) fn check(field: &[u8]) -> Result<usize, HeaderFieldError> {
     Ok(colon)
 }
 
-fn check_name(name: &[u8]) -> Result<(), HeaderFieldError> {
+/// Where the name ends.
+fn check_name(name: &[u8]) -> Result<usize, HeaderFieldError> {
     let name = without_space(name);
     match name.iter().find(|octet| !octet.is_ascii_graphic()) {
         Some(found) => Err(HeaderFieldError::NameOctet { found: *found }),
         None if name.is_empty() => Err(HeaderFieldError::NoName),
-        None => Ok(()),
+        None => Ok(name.len()),
     }
 }
 
-fn line_ends(octets: &[u8]) -> usize {
-    memchr_iter(b'\n', octets).count()
+/// How many LF have no CR before them.
+fn bare_line_ends(octets: &[u8]) -> usize {
+    let before = |end: usize| end.checked_sub(1).and_then(|before| octets.get(before));
+    memchr_iter(b'\n', octets).filter(|end| before(*end) != Some(&b'\r')).count()
 }
 
 /// Adds octets to `lines`. A bare LF becomes CRLF; the CR before one may be the last octet of

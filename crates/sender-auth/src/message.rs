@@ -137,10 +137,22 @@ impl MessageReader {
         if !octets.is_empty() && core::mem::take(&mut self.held_cr) {
             body.push(b'\r');
         }
-        add_with_crlf(octets, &mut body);
+        if may_have_bare_line_end(octets) {
+            add_with_crlf(octets, &mut body);
+        } else {
+            body.extend_from_slice(octets);
+        }
         self.held_cr |= body.pop_if(|last| *last == b'\r').is_some();
         body
     }
+}
+
+/// Whether an LF without a CR before it may be there. In most messages that come over the network
+/// there is none, so all octets are looked at without a way out: the compiler can take many at once.
+fn may_have_bare_line_end(octets: &[u8]) -> bool {
+    let is_bare = |(before, octet): (&u8, &u8)| (*octet == b'\n') & (*before != b'\r');
+    let pairs = octets.iter().zip(octets.iter().skip(1));
+    octets.starts_with(b"\n") || pairs.fold(false, |any, pair| any | is_bare(pair))
 }
 
 impl HeaderState {

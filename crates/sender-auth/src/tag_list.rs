@@ -17,7 +17,7 @@ use core::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 use smtp_types::Position;
 
 /// How many tags a list may have. The standards know 13; a longer list is made to cost time.
@@ -104,7 +104,8 @@ impl<'t> TagList<'t> {
 
     /// The tag of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&Tag<'t>> {
-        self.tags.iter().find(|tag| tag.name == name)
+        // Names have one or two letters: too few for a call that compares memory.
+        self.tags.iter().find(|tag| tag.name.bytes().eq(name.bytes()))
     }
 
     /// All tags in their order; at least one.
@@ -125,7 +126,8 @@ impl<'t> TagList<'t> {
     /// `tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]`
     fn parse_tag(&self, spec: &'t str, offset: usize) -> Result<Tag<'t>, TagListError> {
         let begin = offset + (spec.len() - spec.trim_start_matches(is_white).len());
-        let Some((name, value)) = spec.split_once('=') else {
+        let equals = memchr(b'=', spec.as_bytes()).and_then(|equals| spec.split_at_checked(equals));
+        let Some((name, value)) = equals else {
             let is_empty = begin == offset + spec.len();
             let fault = if is_empty { TagListFault::Empty } else { TagListFault::NoEquals };
             return Err(self.error(begin, fault));
@@ -135,6 +137,7 @@ impl<'t> TagList<'t> {
         if !is_tag_name(name) {
             return Err(self.error(begin, TagListFault::Name { found: name.into() }));
         }
+        let value = value.get(1..).unwrap_or_default();
         let value_offset = between.end - value.trim_start_matches(is_white).len();
         let value = trim(value);
         Ok(Tag { name, value, name_offset: begin, value_offset, between })
@@ -201,8 +204,11 @@ pub(crate) fn is_white(c: char) -> bool {
 
 /// Without the white space at the ends.
 pub(crate) fn trim(text: &str) -> &str {
-    let text = text.trim_start_matches(is_white);
-    text.trim_end_matches(is_white)
+    let is_text = |octet: &u8| !is_white(char::from(*octet));
+    let octets = text.as_bytes();
+    let begin = octets.iter().position(is_text).unwrap_or(octets.len());
+    let end = octets.iter().rposition(is_text).map_or(begin, |last| last + 1);
+    text.get(begin..end).unwrap_or_default()
 }
 
 /// The parts of a list such as `h=From : To`, without the white space around them.
@@ -212,9 +218,21 @@ pub(crate) fn parts(value: &str) -> impl Iterator<Item = &str> {
 
 /// The octets of a `base64string` (RFC 6376 §2.10): folds anywhere, padding or none.
 pub(crate) fn base64(value: &str) -> Option<Vec<u8>> {
+    let is_white = |octet: &u8| *octet <= b' ';
+    let has_white = |line: &[u8]| line.iter().fold(false, |any, octet| any | is_white(octet));
+    if !has_white(value.as_bytes()) {
+        return STANDARD_PAD_INDIFFERENT.decode(value).ok();
+    }
     let mut text = Vec::with_capacity(value.len());
-    for run in value.as_bytes().split(|octet| *octet <= b' ') {
-        text.extend_from_slice(run);
+    let mut begin = 0;
+    for end in memchr_iter(b'\n', value.as_bytes()).chain([value.len()]) {
+        let line = value.as_bytes().get(begin..end).unwrap_or_default().trim_ascii();
+        if has_white(line) {
+            line.split(is_white).for_each(|run| text.extend_from_slice(run));
+        } else {
+            text.extend_from_slice(line);
+        }
+        begin = end + 1;
     }
     STANDARD_PAD_INDIFFERENT.decode(text).ok()
 }

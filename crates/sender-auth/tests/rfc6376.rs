@@ -641,7 +641,7 @@ mod rfc_8616 {
         let result = verify(&World::default().key(name, &record("")), &tags);
         assert_eq!(result.reason, Reason::Verified);
         assert_eq!(result.domain.unwrap().as_str(), "xn--dan-dma.test");
-        let identity = result.signature.unwrap().identity;
+        let identity = result.signature.unwrap().identity.clone();
         assert_eq!(identity.to_string(), "jöe@xn--dan-dma.test");
     }
 }

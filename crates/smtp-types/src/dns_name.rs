@@ -1,7 +1,6 @@
 //! A name as the DNS can be asked for it, wider than what a mail domain may be called.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::fmt;
 
 use crate::{DomainName, DomainNameError};
@@ -73,7 +72,7 @@ fn check_label(label: &str, column: usize) -> Result<(), DomainNameError> {
 
 impl From<DomainName> for DnsName {
     fn from(name: DomainName) -> Self {
-        Self(String::from(name.as_str()).into_boxed_str())
+        Self(name.into_text())
     }
 }
 

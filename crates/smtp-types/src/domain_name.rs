@@ -1,7 +1,6 @@
 //! A domain name as mail software compares it.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
@@ -59,6 +58,10 @@ impl DomainName {
         &self.0
     }
 
+    pub(crate) fn into_text(self) -> Box<str> {
+        self.0
+    }
+
     /// The labels from left to right; at least one.
     pub fn labels(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('.')
@@ -77,7 +80,7 @@ impl DomainName {
     /// [`DomainNameError::TooLong`] if the result has more than 253 octets, and any other
     /// variant if `labels` is not made of labels.
     pub fn below(&self, labels: &str) -> Result<Self, DomainNameError> {
-        Self::parse_ascii(format!("{labels}.{}", self.0))
+        Self::parse_ascii([labels, ".", &self.0].concat())
     }
 
     /// Whether every label is letters, digits and inner hyphens (RFC 5321 §2.3.5, RFC 1123 §2.1):
@@ -96,9 +99,9 @@ fn check_label(label: &str, column: usize) -> Result<(), DomainNameError> {
     if label.len() > 63 {
         return Err(DomainNameError::LabelTooLong { column, octets: label.len() });
     }
-    let stranger =
-        label.char_indices().find(|(_, c)| !(c.is_ascii_alphanumeric() || *c == '-' || *c == '_'));
-    if let Some((index, found)) = stranger {
+    let is_known = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    if let Some(index) = label.bytes().position(|octet| !is_known(octet)) {
+        let found = label.get(index..).and_then(|rest| rest.chars().next()).unwrap_or_default();
         return Err(DomainNameError::BadCharacter { column: column + index, found });
     }
     if label.starts_with('-') || label.ends_with('-') {

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use smtp_types::{DomainName, UnixTime};
@@ -40,9 +41,9 @@ pub(super) struct MessageSignature {
     /// `h=`, with single colons between the names
     signed_fields: Box<str>,
     /// `bh=`
-    pub(super) body_hash: Box<[u8]>,
+    pub(super) body_hash: Vec<u8>,
     /// `b=`
-    pub(super) octets: Box<[u8]>,
+    pub(super) octets: Vec<u8>,
     /// Where in the field the value of `b=` stands, which is not signed.
     pub(super) b: Range<usize>,
 }
@@ -119,7 +120,6 @@ fn parse_signed_fields(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<str>, Ar
 mod tests {
     use super::*;
     use alloc::string::ToString;
-    use alloc::vec::Vec;
 
     fn parse(value: &str) -> Result<MessageSignature, ArcFieldError> {
         let field = HeaderField::new(b"ARC-Message-Signature", value.as_bytes()).unwrap();

@@ -1,6 +1,6 @@
 //! The ARC-Seal header field (RFC 8617 §4.1.3): the signature over the sets of a chain.
 
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use smtp_types::{DomainName, UnixTime};
@@ -27,7 +27,7 @@ pub(super) struct Seal {
     /// `t=`
     pub(super) timestamp: Option<UnixTime>,
     /// `b=`
-    pub(super) octets: Box<[u8]>,
+    pub(super) octets: Vec<u8>,
     /// Where in the field the value of `b=` stands, which is not signed.
     pub(super) b: Range<usize>,
 }

@@ -100,13 +100,13 @@ pub(crate) fn signed_fields<'h>(
 ) -> Vec<&'h HeaderField> {
     // What tells most names apart at a glance: the length and the first letter.
     let glance = |name: &[u8]| (name.len(), name.first().map(u8::to_ascii_lowercase));
-    let mut left: Vec<_> = header
+    let others = header
         .fields()
         .iter()
         .rev()
-        .filter(|field| !except.is_some_and(|except| core::ptr::eq(*field, except)))
-        .map(|field| (glance(field.name()), field))
-        .collect();
+        .filter(|field| !except.is_some_and(|except| core::ptr::eq(*field, except)));
+    let mut left = Vec::with_capacity(header.fields().len());
+    left.extend(others.map(|field| (glance(field.name()), field)));
     let mut signed = Vec::with_capacity(left.len());
     for name in names {
         let seen = glance(name.as_bytes());

@@ -1,6 +1,7 @@
 //! What became of a signature, with the reason, and the word for it in other people's programs.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -18,7 +19,7 @@ pub struct SignatureResult {
     /// `s=`: which of its keys, if a selector could be read.
     pub selector: Option<Selector>,
     /// All of the signature, if it is well-formed.
-    pub signature: Option<Signature>,
+    pub signature: Option<Arc<Signature>>,
     /// The size of the key, if there is one.
     pub key_bits: Option<usize>,
     /// Whether the domain only tests DKIM (`t=y`): its mail must not be treated differently from
@@ -39,7 +40,7 @@ impl SignatureResult {
         self.reason.result()
     }
 
-    pub(crate) fn of(signature: Signature, reason: Reason) -> Self {
+    pub(crate) fn of(signature: Arc<Signature>, reason: Reason) -> Self {
         Self {
             reason,
             domain: Some(signature.domain.clone()),

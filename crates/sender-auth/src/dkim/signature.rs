@@ -6,6 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
@@ -45,9 +46,9 @@ pub struct Signature {
     pub timestamp: Option<UnixTime>,
     /// `x=`: when it ends to count.
     pub expiration: Option<UnixTime>,
-    signed_fields: Box<str>,
-    body_hash: Box<[u8]>,
-    octets: Box<[u8]>,
+    signed_fields: String,
+    body_hash: Vec<u8>,
+    octets: Vec<u8>,
     b: Range<usize>,
 }
 
@@ -163,7 +164,9 @@ impl Signature {
     /// `h=`: the names of the signed header fields in their order. A name may come more often than
     /// the field did; then no further such field could be added (§5.4.2).
     pub fn signed_fields(&self) -> impl Iterator<Item = &str> + Clone {
-        self.signed_fields.split(':')
+        let names = self.signed_fields.as_str();
+        let ends = memchr_iter(b':', names.as_bytes()).chain([names.len()]);
+        ends.scan(0, |begin, end| names.get(core::mem::replace(begin, end + 1)..end))
     }
 
     /// `bh=`: the digest of the canonical body.
@@ -214,9 +217,9 @@ pub(crate) fn parse_algorithm(
     }
 }
 
-pub(crate) fn parse_base64(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<[u8]>, SignatureError> {
+pub(crate) fn parse_base64(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Vec<u8>, SignatureError> {
     match base64(tag.value) {
-        Some(octets) if !octets.is_empty() => Ok(octets.into_boxed_slice()),
+        Some(octets) if !octets.is_empty() => Ok(octets),
         _ => Err(at(list, tag, SignatureFault::NotBase64 { tag: tag.name.into() })),
     }
 }
@@ -262,7 +265,7 @@ pub(crate) fn parse_selector(
 
 /// `h=`: names of header fields with colons between them; "The From header field MUST be signed"
 /// (§5.4), and §6.1.1 ignores a signature that does not.
-fn parse_signed_fields(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<str>, SignatureError> {
+fn parse_signed_fields(list: &TagList<'_>, tag: &Tag<'_>) -> Result<String, SignatureError> {
     let fault = |fault| Err(at(list, tag, fault));
     let not_names = || SignatureFault::FieldNames { found: tag.value.into() };
     let mut names = String::with_capacity(tag.value.len());
@@ -285,7 +288,7 @@ fn parse_signed_fields(list: &TagList<'_>, tag: &Tag<'_>) -> Result<Box<str>, Si
     if !from {
         return fault(SignatureFault::FromNotSigned);
     }
-    Ok(names.into_boxed_str())
+    Ok(names)
 }
 
 /// `i=`: "the domain part of the address MUST be the same as, or a subdomain of, the value of the
@@ -351,7 +354,6 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::ToString;
-    use alloc::vec::Vec;
     use smtp_types::Position;
 
     const REQUIRED: &str = "v=1; a=rsa-sha256; d=example.com; s=s; h=from; bh=AAAA; b=AAAA";

@@ -12,6 +12,7 @@
 //! asked in `dmarc`.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -71,14 +72,14 @@ struct Body<S> {
 enum Candidate {
     Malformed(SignatureError),
     /// Beyond a limit of ours.
-    Skipped(Signature),
+    Skipped(Arc<Signature>),
     Ready(Box<Ready>),
 }
 
 /// A signature with all that the message has to say about it.
 #[derive(Clone, Debug)]
 struct Ready {
-    signature: Signature,
+    signature: Arc<Signature>,
     /// Where its key stands; `None` if no such name can exist.
     question: Option<DnsQuestion>,
     /// The canonical header that was signed.
@@ -97,7 +98,7 @@ impl<S: Sha256> Verifier<S> {
         for field in header.named(SIGNATURE_FIELD) {
             let candidate = match Signature::parse(field) {
                 Err(error) => Candidate::Malformed(error),
-                Ok(signature) if left == 0 => Candidate::Skipped(signature),
+                Ok(signature) if left == 0 => Candidate::Skipped(Arc::new(signature)),
                 Ok(signature) => {
                     left -= 1;
                     verifier.prepare(header, field, signature, crypto)
@@ -141,7 +142,7 @@ impl<S: Sha256> Verifier<S> {
         let fields = signed_fields(header, signature.signed_fields(), Some(field));
         let octets: usize = fields.iter().map(|field| field.octets().len() + 2).sum();
         if octets + field.octets().len() > self.limits.header_octets {
-            return Candidate::Skipped(signature);
+            return Candidate::Skipped(Arc::new(signature));
         }
         let how = signature.header_canonicalization;
         let mut signed = Vec::with_capacity(octets + field.octets().len());
@@ -154,7 +155,7 @@ impl<S: Sha256> Verifier<S> {
             signed: signed.into_boxed_slice(),
             unsigned_fields: unsigned_fields(header, &fields),
             body: self.body_for(&signature, crypto),
-            signature,
+            signature: Arc::new(signature),
         }))
     }
 
@@ -248,7 +249,7 @@ impl Hashed {
         let judge = |(candidate, key): (&Candidate, _)| match candidate {
             Candidate::Malformed(error) => SignatureResult::malformed(error.clone()),
             Candidate::Skipped(signature) => {
-                SignatureResult::of(signature.clone(), Reason::NotEvaluated)
+                SignatureResult::of(Arc::clone(signature), Reason::NotEvaluated)
             }
             Candidate::Ready(ready) => self.judge(ready, key, crypto, service, now),
         };
@@ -266,7 +267,7 @@ impl Hashed {
     ) -> SignatureResult {
         let Ready { signature, signed, unsigned_fields, body, .. } = ready;
         let digest = self.digests.get(*body);
-        let mut result = SignatureResult::of(signature.clone(), Reason::NotEvaluated);
+        let mut result = SignatureResult::of(Arc::clone(signature), Reason::NotEvaluated);
         result.unsigned_fields.clone_from(unsigned_fields);
         result.unsigned_body_octets = digest.map_or(0, |digest| digest.unsigned_octets);
         let check = || {
