@@ -42,6 +42,7 @@ fn run() -> Result<usize, LabError> {
     }
     println!("{} cases against {}", cases.len(), binary.display());
     let mut lab = Lab::build(cases, deadline)?;
+    lab.keep_sessions()?;
     println!("the lab stands after {:.1} s", start.elapsed().as_secs_f32());
     let outcomes = trial::run(&mut lab, &binary, deadline)?;
 
