@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The socket of `smtp_tlsrpt_socket_name`.
 pub const SESSION_SOCKET: &str = "tlsrpt";
@@ -62,8 +62,9 @@ pub struct Lab {
 
 impl Lab {
     /// Builds the lab for `cases`, in its healthy time, without Waxseal.
-    pub fn build(cases: Vec<Numbered>, deadline: Instant) -> Result<Self, LabError> {
-        Self::build_with("run", cases, |_, _| Ok(Vec::new()), deadline)
+    /// All of the run must be over within `limit`, to which waiting for another lab does not count.
+    pub fn build(cases: Vec<Numbered>, limit: Duration) -> Result<Self, LabError> {
+        Self::build_with("run", cases, |_, _| Ok(Vec::new()), limit)
     }
 
     /// The same with other domains beside the cases, and its files in `target/e2e/NAME`. That folder
@@ -72,11 +73,12 @@ impl Lab {
         name: &str,
         mut cases: Vec<Numbered>,
         neighbors: impl FnOnce(&Path, &mut [Numbered]) -> Result<Vec<Neighbor>, LabError>,
-        deadline: Instant,
+        limit: Duration,
     ) -> Result<Self, LabError> {
         packages::require()?;
         let tree = tree::require()?;
         let lock = lock()?;
+        let deadline = Instant::now() + limit;
         remove_leftovers()?;
         let folder = empty_folder(name)?;
         let neighbors = neighbors(&folder, &mut cases)?;

@@ -68,25 +68,10 @@ pub(crate) const CASES: &[Told] = &[
         ],
         causes: &["tls-policy-host-tls", "tls-starttls-all"],
     },
-    Told { case: "enforce/forged-mx", way: Way::Mail, sessions: &["?"], causes: &["?"] },
-    Told { case: "dane/healthy", way: Way::Mail, sessions: &["tlsa 1 0"], causes: &[] },
-    Told {
-        case: "dane/starttls-stripped",
-        way: Way::Both,
-        sessions: &["tlsa 0 1", "  starttls-not-supported 1 mx.dane-starttls-stripped.test"],
-        causes: &["tls-starttls-all"],
-    },
     Told {
         case: "dane/tlsa-mismatch",
         way: Way::Mail,
         sessions: &["tlsa 0 1", "  certificate-not-trusted 1 mx.dane-tlsa-mismatch.test"],
-        causes: &["tls-tlsa-mismatch"],
-    },
-    Told { case: "dane/bogus-zone", way: Way::Mail, sessions: &["?"], causes: &["?"] },
-    Told {
-        case: "both/tlsa-mismatch",
-        way: Way::Mail,
-        sessions: &["tlsa 0 1", "  certificate-not-trusted 1 mx.both-tlsa-mismatch.test"],
         causes: &["tls-tlsa-mismatch"],
     },
     // The letter went out without policy, and Waxseal has looked at the mail server.
