@@ -198,7 +198,7 @@ fn is_taken_in(lab: &GateLab, reports: &[Letter]) -> Result<Result<(), String>, 
         serde_json::from_str(&succeed(lab.waxseal_command(&list))?).unwrap_or_default();
     let taken = document["reports"].as_array().cloned().unwrap_or_default();
     let is_one = |report: &&Value| {
-        report["kind"] == "dmarc"
+        report["kind"] == "dmarc-aggregate"
             && report["domain"] == REPORTED.name
             && report["messages"] == ROWS.len()
     };
