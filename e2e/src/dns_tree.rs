@@ -12,8 +12,9 @@ use crate::error::LabError;
 use crate::name_servers::{Zone, authoritative};
 use crate::network::Network;
 use crate::signer::Signer;
-use crate::zones::{Numbered, ROGUE_DOMAIN, rogue_zone, root_zone, top_level_zone};
+use crate::zones::{Neighbor, Numbered, ROGUE_DOMAIN, rogue_zone, root_zone, top_level_zone};
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -23,13 +24,20 @@ pub struct DnsTree {
     parents: Vec<Zone>,
     honest: Vec<Zone>,
     forged: Vec<Zone>,
+    /// The addresses of the servers for the honest zones.
+    servers: Vec<Ipv4Addr>,
     /// The file with the root's public key.
     pub trust_anchor: PathBuf,
 }
 
 impl DnsTree {
     /// Makes the keys, and signs what shall be signed; keys and zones lie below `folder`.
-    pub fn sign(folder: &Path, cases: &[Numbered], receiver_key: &str) -> Result<Self, LabError> {
+    pub fn sign(
+        folder: &Path,
+        cases: &[Numbered],
+        neighbors: &[Neighbor],
+        receiver_key: &str,
+    ) -> Result<Self, LabError> {
         let keys = folder.join("keys");
         fs::create_dir_all(&keys).map_err(LabError::io(keys.display().to_string()))?;
         let mut signer = Signer::new(&keys);
@@ -51,15 +59,26 @@ impl DnsTree {
                 forged.push(Zone { name: domain.clone(), text: zone(&numbered.case.dns)? });
             }
         }
+        for neighbor in neighbors {
+            let (name, mut text) = (neighbor.name.clone(), neighbor.zone());
+            if neighbor.is_signed {
+                ds.push(signer.make_key(&name)?);
+                text = signer.sign(&name, &text)?;
+            }
+            honest.push(Zone { name, text });
+        }
         honest.push(Zone { name: ROGUE_DOMAIN.to_owned(), text: rogue_zone(cases) });
         let (test_ds, _) = (signer.make_key("test")?, signer.make_key("")?);
-        let top_level = signer.sign("test", &top_level_zone(cases, &ds))?;
+        let top_level = signer.sign("test", &top_level_zone(cases, neighbors, &ds))?;
         let root = signer.sign("", &root_zone(&test_ds))?;
         let parents = vec![
             Zone { name: String::new(), text: root },
             Zone { name: "test".to_owned(), text: top_level },
         ];
-        Ok(Self { parents, honest, forged, trust_anchor: signer.trust_anchor("") })
+        let own = cases.iter().map(|numbered| numbered.number.name_server());
+        let others = neighbors.iter().map(|neighbor| neighbor.name_server);
+        let servers = own.chain(others).chain([ROGUE_ZONE]).collect();
+        Ok(Self { parents, honest, forged, servers, trust_anchor: signer.trust_anchor("") })
     }
 
     /// Starts the name servers, and waits until they answer.
@@ -70,17 +89,14 @@ impl DnsTree {
         &self,
         network: &Network,
         folder: &Path,
-        cases: &[Numbered],
         deadline: Instant,
     ) -> Result<Vec<Daemon>, LabError> {
-        let own = cases.iter().map(|numbered| numbered.number.name_server());
-        let own: Vec<_> = own.chain([ROGUE_ZONE]).collect();
         let start = |namespace, name: &str, listen: &[_], zones: &[Zone]| {
             authoritative(namespace, &folder.join(name), listen, zones, deadline)
         };
         Ok(vec![
             start(&network.world, "dns-parents", &[ROOT, TOP_LEVEL], &self.parents)?,
-            start(&network.world, "dns-domains", &own, &self.honest)?,
+            start(&network.world, "dns-domains", &self.servers, &self.honest)?,
             start(&network.path, "dns-forger", &[FORGER], &self.forged)?,
         ])
     }

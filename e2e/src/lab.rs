@@ -14,13 +14,16 @@ use crate::policy_host::PolicyHosts;
 use crate::postfix::{Instance, Postfix, RECEIVER, SENDER};
 use crate::rogue::Rogue;
 use crate::waxseal::{Waxseal, target_folder};
-use crate::zones::Numbered;
+use crate::zones::{Neighbor, Numbered};
 use crate::{packages, report_socket, tree};
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// The socket of `smtp_tlsrpt_socket_name`.
+pub const SESSION_SOCKET: &str = "tlsrpt";
 
 /// A running lab. Its parts end in the order of the fields: first the programs, last the network.
 #[derive(Debug)]
@@ -33,8 +36,11 @@ pub struct Lab {
     pub receiver: Postfix,
     /// The attacker's mail server.
     pub rogue: Arc<Rogue>,
-    /// What the sending Postfix says for TLS reports, a datagram to a line.
+    /// What the sending Postfix says for TLS reports, a datagram to a line; see
+    /// [`Lab::keep_sessions`].
     pub reports: Log,
+    /// The arguments with which Waxseal is started.
+    pub arguments: Vec<String>,
     honest_hosts: Arc<PolicyHosts>,
     resolver: Option<Daemon>,
     /// Held for their ends: they are never spoken to.
@@ -43,8 +49,12 @@ pub struct Lab {
     pub network: Network,
     /// The cases that the lab was built for.
     pub cases: Vec<Numbered>,
-    folder: PathBuf,
-    trust_anchor: PathBuf,
+    /// Where the files of this run are.
+    pub folder: PathBuf,
+    /// The file with the root's public key.
+    pub trust_anchor: PathBuf,
+    /// Whom the sender trusts.
+    pub authority: Authority,
     deadline: Instant,
     /// Held as long as the lab stands: only one can, since its names are the machine's.
     _lock: File,
@@ -52,12 +62,26 @@ pub struct Lab {
 
 impl Lab {
     /// Builds the lab for `cases`, in its healthy time, without Waxseal.
-    pub fn build(cases: Vec<Numbered>, deadline: Instant) -> Result<Self, LabError> {
+    /// All of the run must be over within `limit`, to which waiting for another lab does not count.
+    pub fn build(cases: Vec<Numbered>, limit: Duration) -> Result<Self, LabError> {
+        Self::build_with("run", cases, |_, _| Ok(Vec::new()), limit)
+    }
+
+    /// The same with other domains beside the cases, and its files in `target/e2e/NAME`. That folder
+    /// is there, and empty, when `neighbors` is called, which may change what the cases publish.
+    pub fn build_with(
+        name: &str,
+        mut cases: Vec<Numbered>,
+        neighbors: impl FnOnce(&Path, &mut [Numbered]) -> Result<Vec<Neighbor>, LabError>,
+        limit: Duration,
+    ) -> Result<Self, LabError> {
         packages::require()?;
         let tree = tree::require()?;
         let lock = lock()?;
+        let deadline = Instant::now() + limit;
         remove_leftovers()?;
-        let folder = empty_folder("run")?;
+        let folder = empty_folder(name)?;
+        let neighbors = neighbors(&folder, &mut cases)?;
         let network = Network::build()?;
 
         let authority = Authority::create()?;
@@ -65,8 +89,8 @@ impl Lab {
         let names: Vec<String> = cases.iter().map(Numbered::receiver_name).collect();
         let receiver_identity = authority.issue(&names, Validity::Always)?;
 
-        let dns = DnsTree::sign(&folder, &cases, &receiver_identity.key_digest())?;
-        let name_servers = dns.start(&network, &folder, &cases, deadline)?;
+        let dns = DnsTree::sign(&folder, &cases, &neighbors, &receiver_identity.key_digest())?;
+        let name_servers = dns.start(&network, &folder, deadline)?;
         let resolver_folder = folder.join("resolver");
         let resolver = resolver(&network.sender, &resolver_folder, &dns.trust_anchor, deadline)?;
 
@@ -87,7 +111,8 @@ impl Lab {
         let sender = start(&network.sender, "sender", SENDER, ("ca.pem", &ca))?;
         Ok(Self {
             waxseal: None,
-            reports: report_socket::listen(&sender.queue_folder("public"), "tlsrpt")?,
+            reports: Log::default(),
+            arguments: Waxseal::arguments(&folder.join("state"), &folder.join("ca.pem")),
             sender,
             receiver,
             rogue,
@@ -98,18 +123,36 @@ impl Lab {
             cases,
             folder,
             trust_anchor: dns.trust_anchor,
+            authority,
             deadline,
             _lock: lock,
         })
     }
 
+    /// From now on keeps what the sending Postfix says for TLS reports.
+    pub fn keep_sessions(&mut self) -> Result<(), LabError> {
+        self.reports = report_socket::listen(&self.session_folder(), SESSION_SOCKET)?;
+        Ok(())
+    }
+
+    /// The folder of the socket to which the sending Postfix tells its TLS sessions; the name of the
+    /// socket is [`SESSION_SOCKET`].
+    pub fn session_folder(&self) -> PathBuf {
+        self.folder.join("sender/shared")
+    }
+
     /// Starts Waxseal; its state lies in the same folder each time.
     pub fn start_waxseal(&mut self, binary: &Path) -> Result<(), LabError> {
-        let (state, ca) = (self.folder.join("state"), self.folder.join("ca.pem"));
+        let state = self.folder.join("state");
         fs::create_dir_all(&state).map_err(LabError::io(state.display().to_string()))?;
         let sender = &self.network.sender;
-        self.waxseal = Some(Waxseal::start(sender, binary, &state, &ca, self.deadline)?);
+        self.waxseal = Some(Waxseal::start(sender, binary, &self.arguments, self.deadline)?);
         Ok(())
+    }
+
+    /// Until when the run must be over.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// Ends the healthy time: the attacker takes its place on the path, the world says what the

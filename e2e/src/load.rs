@@ -3,7 +3,7 @@
 use crate::addresses::CaseNumber;
 use crate::case::{Attack, Case, CaseError, Protection};
 use crate::error::LabError;
-use crate::zones::Numbered;
+use crate::zones::{Numbered, TLSRPT_RECORD};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub fn all() -> Result<Vec<Numbered>, LabError> {
         .flat_map(|protection| Attack::ALL.into_iter().map(move |attack| (protection, attack)));
     let numbered = (1u8..).zip(places).map(|(number, (protection, attack))| {
         let case = read(protection, attack)?;
-        Ok(Numbered { case, number: CaseNumber(number) })
+        Ok(Numbered { case, number: CaseNumber(number), tlsrpt: TLSRPT_RECORD.to_owned() })
     });
     numbered.collect()
 }

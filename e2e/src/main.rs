@@ -5,7 +5,7 @@ use e2e::lab::Lab;
 use e2e::{load, packages, python, tree, waxseal};
 use std::io;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const USAGE: &str = "\
 usage: cargo run -p e2e -- COMMAND
@@ -54,8 +54,7 @@ enum Time {
 }
 
 fn up(time: Time) -> Result<(), LabError> {
-    let deadline = Instant::now() + Duration::from_secs(300);
-    let mut lab = Lab::build(load::all()?, deadline)?;
+    let mut lab = Lab::build(load::all()?, Duration::from_secs(300))?;
     lab.start_waxseal(&waxseal::binary()?)?;
     match time {
         Time::Healthy => {}

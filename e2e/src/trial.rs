@@ -21,7 +21,8 @@ const HANDOVER: Duration = Duration::from_secs(10);
 const AT_A_TIME: usize = 12;
 
 /// Runs the cases of the lab, and hands back what came of each, in their order.
-pub fn run(lab: &mut Lab, waxseal: &Path, deadline: Instant) -> Result<Vec<Outcome>, LabError> {
+pub fn run(lab: &mut Lab, waxseal: &Path) -> Result<Vec<Outcome>, LabError> {
+    let deadline = lab.deadline();
     lab.start_waxseal(waxseal)?;
     let earlier = ask_for_each(lab, |numbered| match numbered.case.earlier {
         Some(_) => ask(lab, "QUERY", numbered).map(Some),

@@ -51,22 +51,28 @@ pub struct Waxseal {
 }
 
 impl Waxseal {
-    /// Starts it with its state in `state`, and waits until it takes connections.
-    pub fn start(
-        namespace: &Namespace,
-        binary: &Path,
-        state: &Path,
-        ca: &Path,
-        deadline: Instant,
-    ) -> Result<Self, LabError> {
-        let [program, state, ca] = [binary, state, ca].map(|path| path.display().to_string());
+    /// The arguments of an operator who needs nothing more, with the state in `state`.
+    pub fn arguments(state: &Path, ca: &Path) -> Vec<String> {
+        let [state, ca] = [state, ca].map(|path| path.display().to_string());
         let socketmap = format!("127.0.0.1:{PORT}");
         let arguments = [
             &["serve", "--state-dir", &state, "--socketmap", &socketmap],
             &["--resolver", "127.0.0.1:53", "--ca", &ca][..],
             &["--https-port", "443", "--allow-private"],
         ];
-        let waxseal = Self { daemon: Daemon::start(namespace, &program, &arguments.concat())? };
+        arguments.concat().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Starts it, and waits until it takes connections.
+    pub fn start(
+        namespace: &Namespace,
+        binary: &Path,
+        arguments: &[String],
+        deadline: Instant,
+    ) -> Result<Self, LabError> {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let program = binary.display().to_string();
+        let waxseal = Self { daemon: Daemon::start(namespace, &program, &arguments)? };
         namespace.within(|| waxseal.wait_for_connection(deadline))?;
         Ok(waxseal)
     }
@@ -74,6 +80,11 @@ impl Waxseal {
     /// What it has printed.
     pub fn log(&self) -> &Log {
         &self.daemon.log
+    }
+
+    /// Ends it in good order: what it has counted is on the disk.
+    pub fn end(self, deadline: Instant) -> Result<(), LabError> {
+        self.daemon.end(deadline)
     }
 
     /// Ends it by SIGKILL: it gets no time to save anything.

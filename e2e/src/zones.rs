@@ -7,6 +7,7 @@
 use crate::addresses::{CaseNumber, ROGUE_ZONE, ROOT, TOP_LEVEL};
 use crate::case::{Answer, Case, DnsLine, Kind, Security};
 use crate::error::LabError;
+use crate::gate::zone::txt;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
@@ -14,7 +15,7 @@ use std::net::Ipv4Addr;
 pub const ROGUE_DOMAIN: &str = "rogue.test";
 
 /// Every domain wants reports, so that the sending Postfix tells of every session.
-const TLSRPT_RECORD: &str = "v=TLSRPTv1; rua=mailto:reports@reports.lab.test";
+pub const TLSRPT_RECORD: &str = "v=TLSRPTv1; rua=mailto:reports@reports.lab.test";
 
 /// A case with its number, and what its placeholders stand for.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Numbered {
     pub case: Case,
     /// Its place in the order of all.
     pub number: CaseNumber,
+    /// The domain's TLSRPT record: where it wants reports.
+    pub tlsrpt: String,
 }
 
 impl Numbered {
@@ -69,7 +72,7 @@ impl Numbered {
     pub fn zone(&self, lines: &[DnsLine], receiver_key: &str) -> Result<String, LabError> {
         let domain = &self.case.domain;
         let mut zone = apex(domain, self.number.name_server());
-        let _ = writeln!(zone, "_smtp._tls.{domain}. 300 IN TXT \"{TLSRPT_RECORD}\"");
+        let _ = writeln!(zone, "{}", txt(&format!("_smtp._tls.{domain}"), &self.tlsrpt));
         let has_policy_host = self.case.https.is_some()
             || self.case.earlier.as_ref().is_some_and(|earlier| earlier.https.is_some());
         if has_policy_host {
@@ -168,9 +171,32 @@ pub fn root_zone(ds: &str) -> String {
     format!("{}{}{ds}\n", apex("", ROOT), delegation("test", TOP_LEVEL))
 }
 
+/// A domain that is no case, such as that which reports go to. Nobody forges it.
+#[derive(Debug)]
+pub struct Neighbor {
+    /// Its name, right below `test.`
+    pub name: String,
+    /// Its name server.
+    pub name_server: Ipv4Addr,
+    /// Whether its zone has signatures.
+    pub is_signed: bool,
+    /// Its records, each as in a zone file.
+    pub records: Vec<String>,
+}
+
+impl Neighbor {
+    /// Its zone before it is signed.
+    pub fn zone(&self) -> String {
+        apex(&self.name, self.name_server) + &self.records.join("\n") + "\n"
+    }
+}
+
 /// The zone `test.` before it is signed; `ds` are the DS records of the signed domains.
-pub fn top_level_zone(cases: &[Numbered], ds: &[String]) -> String {
+pub fn top_level_zone(cases: &[Numbered], neighbors: &[Neighbor], ds: &[String]) -> String {
     let mut zone = apex("test", TOP_LEVEL) + &delegation(ROGUE_DOMAIN, ROGUE_ZONE);
+    for neighbor in neighbors {
+        zone += &delegation(&neighbor.name, neighbor.name_server);
+    }
     for numbered in cases {
         zone += &delegation(&numbered.case.domain, numbered.number.name_server());
     }

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 
 /// Runs the lab once, and hands back how many cases failed.
 fn run() -> Result<usize, LabError> {
-    let (start, deadline) = (Instant::now(), Instant::now() + LIMIT);
+    let start = Instant::now();
     let binary = waxseal::binary()?;
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let mut cases = load::all()?;
@@ -41,9 +41,10 @@ fn run() -> Result<usize, LabError> {
         return Ok(0);
     }
     println!("{} cases against {}", cases.len(), binary.display());
-    let mut lab = Lab::build(cases, deadline)?;
+    let mut lab = Lab::build(cases, LIMIT)?;
+    lab.keep_sessions()?;
     println!("the lab stands after {:.1} s", start.elapsed().as_secs_f32());
-    let outcomes = trial::run(&mut lab, &binary, deadline)?;
+    let outcomes = trial::run(&mut lab, &binary)?;
 
     let results: Vec<(&Numbered, &Outcome)> = lab.cases.iter().zip(&outcomes).collect();
     let failed = results.iter().filter(|(numbered, outcome)| !show(numbered, outcome)).count();

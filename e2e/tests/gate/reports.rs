@@ -49,9 +49,12 @@ pub(crate) fn from_mail_to_report(lab: &mut GateLab, key: &LabKey) -> Result<Che
             Err(wrong) => return Ok(Err(wrong)),
         }
     }
+    if let Err(wrong) = is_taken_in(lab, &reports)? {
+        return Ok(Err(wrong));
+    }
     forms.sort_unstable();
     Ok(match forms == FORMS {
-        true => Ok("two, signed once by each key, read by parsedmarc".to_owned()),
+        true => Ok("two, signed once by each key, read by parsedmarc and taken in".to_owned()),
         false => Err(format!("expected reports in the forms {FORMS:?}, found {forms:?}")),
     })
 }
@@ -177,6 +180,31 @@ fn is_understood(
         (true, rows) if rows == old => Ok("rfc7489"),
         (false, rows) if rows == ROWS => Ok("rfc9990"),
         (_, rows) => Err(format!("expected {ROWS:?}, found {rows:?}")),
+    })
+}
+
+/// Waxseal takes in what Waxseal has sent: a report of each mail, with all messages of its day.
+fn is_taken_in(lab: &GateLab, reports: &[Letter]) -> Result<Result<(), String>, LabError> {
+    let (mails, state) = (lab.folder.join("reports"), lab.folder.join("receiver-state"));
+    fs::create_dir_all(&mails).map_err(LabError::io(mails.display().to_string()))?;
+    for (number, report) in reports.iter().enumerate() {
+        let file = mails.join(format!("{number}.eml"));
+        fs::write(&file, report.with_crlf()).map_err(LabError::io(file.display().to_string()))?;
+    }
+    let (mails, state) = (mails.display().to_string(), state.display().to_string());
+    succeed(lab.waxseal_command(&["reports", "import", &mails, "--state-dir", &state]))?;
+    let list = ["reports", "list", "--json", "--state-dir", &state];
+    let document: Value =
+        serde_json::from_str(&succeed(lab.waxseal_command(&list))?).unwrap_or_default();
+    let taken = document["reports"].as_array().cloned().unwrap_or_default();
+    let is_one = |report: &&Value| {
+        report["kind"] == "dmarc-aggregate"
+            && report["domain"] == REPORTED.name
+            && report["messages"] == ROWS.len()
+    };
+    Ok(match taken.iter().filter(is_one).count() == FORMS.len() && taken.len() == FORMS.len() {
+        true => Ok(()),
+        false => Err(format!("expected {} reports, found {document}", FORMS.len())),
     })
 }
 
