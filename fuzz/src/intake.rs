@@ -2,9 +2,7 @@
 
 use smtp_types::EmailAddress;
 use waxseal::intake::imap::Response;
-use waxseal::intake::smtp::{
-    Dialect, Recipients, Session, SessionLimits, Step, Terms, Trust,
-};
+use waxseal::intake::smtp::{Dialect, Recipients, Session, SessionLimits, Step, Terms, Trust};
 
 /// Small ones, so that inputs meet them.
 const LIMITS: SessionLimits =
