@@ -340,7 +340,7 @@ impl Run<'_> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for report in reports {
             let (domain, grade) = (word(&report["domain"]), word(&report["grade"]));
-            let found = found.entry(mail_domain(domain).to_owned()).or_default();
+            let found = found.entry(domain.to_owned()).or_default();
             found.push(format!("{grade}, {} more", report["duplicates"]));
         }
         for numbered in &self.lab.cases {
@@ -367,7 +367,7 @@ impl Run<'_> {
         let cases = self.lab.cases.iter();
         let cases = cases.filter_map(|n| Some((n.case.domain.clone(), told(n)?.causes)));
         for (domain, causes) in cases.chain([rua]) {
-            let of_domain = problems.iter().filter(|p| mail_domain(word(&p["domain"])) == domain);
+            let of_domain = problems.iter().filter(|p| word(&p["domain"]) == domain);
             let mut found: Vec<&str> = of_domain.filter_map(|p| p["id"].as_str()).collect();
             found.sort_unstable();
             if found != causes {
@@ -391,10 +391,4 @@ impl Run<'_> {
 
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-/// The policy domain of DANE is the mail host (RFC 8460 section 1.1), so a report may stand under its
-/// name.
-fn mail_domain(domain: &str) -> &str {
-    domain.strip_prefix("mx.").unwrap_or(domain)
 }

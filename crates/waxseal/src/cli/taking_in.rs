@@ -169,7 +169,8 @@ async fn take(desk: Arc<Desk>, dialect: Dialect, address: Option<IpAddr>, mail: 
         let hello = forwarded.helo.unwrap_or(hello);
         Bringer { address, hello, sender: sender.clone() }
     });
-    let delivery = Delivery { way, name: String::new(), bringer, recipients, octets };
+    let name = String::new();
+    let delivery = Delivery { way, name, bringer, about: None, recipients, octets };
     match desk.take(delivery).await {
         Ok(()) => Reply::new(250, "2.0.0 stored"),
         Err(Lack::Quota) => Reply::new(452, "4.7.0 enough for today, try again later"),

@@ -22,7 +22,7 @@ use super::draft::{self, is_within};
 use super::{Fault, Limits};
 use crate::config::Config;
 use crate::store::{
-    NewAside, NewReceived, ReceivedKind, Store, StoreError, Taken, TakenIn, TextNumber,
+    NewAside, NewPolicy, NewReceived, ReceivedKind, Store, StoreError, Taken, TakenIn, TextNumber,
 };
 
 /// How many mails are read at once.
@@ -30,6 +30,9 @@ const READERS: usize = 2;
 
 /// The field that says whom a report about TLS is about (RFC 8460 §5.3).
 const FIELD: &str = "TLS-Report-Domain";
+
+/// How the line of a policy of DANE begins.
+const TLSA_POLICY: &str = "p1 tlsa ";
 
 /// How many reports are removed in one transaction.
 const REMOVED_AT_ONCE: u32 = 500;
@@ -48,6 +51,8 @@ pub struct Arrival {
     /// How it is called, for people: a path, or the number of a message in a mailbox. May be empty.
     /// At most 200 characters are kept.
     pub name: String,
+    /// Whom it is about, if the way in says so: the path of a POST does.
+    pub about: Option<DomainName>,
     /// What was found about its author.
     pub authenticity: Authenticity,
 }
@@ -57,7 +62,8 @@ impl Arrival {
     /// may be gone.
     #[must_use]
     pub fn file(name: impl Into<String>) -> Self {
-        Self { way: Way::File, name: name.into(), authenticity: Authenticity::unchecked() }
+        let authenticity = Authenticity::unchecked();
+        Self { way: Way::File, name: name.into(), about: None, authenticity }
     }
 }
 
@@ -289,40 +295,52 @@ fn refusal(
     settings: &IntakeSettings,
     octets: &[u8],
 ) -> Option<String> {
-    let is_ours = |name: &str| {
-        let domain = DomainName::parse(name).ok();
-        domain.is_some_and(|domain| settings.domains.iter().any(|ours| is_within(&domain, ours)))
-    };
-    if !settings.domains.is_empty() {
-        let texts = report.texts.all();
-        let text = |number: TextNumber| texts.get(number.index()).map_or("", |text| text);
-        let told = text(report.domain).to_owned();
-        let mut domains = report.policies.iter().map(|policy| policy.domain);
-        let ours = match is_ours(&told) {
-            true => Some(report.domain),
-            false => domains.find(|domain| is_ours(text(*domain))),
-        };
-        // With DANE only, a report names mail hosts, which may be somebody else's. Then the mail
-        // says whom it is about (RFC 8460 §5.3).
-        let named = || {
-            let is_tls = report.kind == ReceivedKind::Tls;
-            is_tls.then(|| named_domain(octets)).flatten().filter(|name| is_ours(name.as_str()))
-        };
-        match ours {
-            Some(domain) => report.domain = domain,
-            None => match named() {
-                Some(named) => report.domain = report.texts.number(named.as_str()),
-                None => {
-                    let told = if told.is_empty() { "none".to_owned() } else { told };
-                    return Some(format!("expected a domain of ours, found {told}"));
-                }
-            },
-        }
+    let named = || arrival.about.clone().or_else(|| named_domain(octets));
+    if let Err(told) = find_domain(report, &settings.domains, named) {
+        let told = if told.is_empty() { "none" } else { &told };
+        return Some(format!("expected a domain of ours, found {told}"));
     }
     let is_proved = report.grade == Grade::Authenticated.as_str();
     let is_required = settings.require_author == RequireAuthor::Yes && arrival.way != Way::File;
     (is_required && !is_proved)
         .then(|| format!("expected an author who is proved, found one who is {}", report.grade))
+}
+
+/// Finds the domain that a report is about. What the report says counts most (RFC 8460 §5.6). But
+/// policies of DANE are those of mail hosts (§4.4), which may serve many domains, and be somebody
+/// else's: a report that names no other leaves it to the mail around it (§5.3), or to the place that
+/// it was posted to. `named` is whom these say it is about.
+///
+/// # Errors
+/// What the report says, if there is nothing of `ours`.
+fn find_domain(
+    report: &mut NewReceived,
+    ours: &[DomainName],
+    named: impl FnOnce() -> Option<DomainName>,
+) -> Result<(), String> {
+    let is_ours = |domain: &DomainName| ours.iter().any(|one| is_within(domain, one));
+    let is_taken =
+        |name: &str| ours.is_empty() || DomainName::parse(name).is_ok_and(|d| is_ours(&d));
+    let texts = report.texts.all();
+    let text = |number: TextNumber| texts.get(number.index()).map_or("", |text| text);
+    let is_of_host = |policy: &NewPolicy| text(policy.policy).starts_with(TLSA_POLICY);
+    let is_tls = report.kind == ReceivedKind::Tls;
+    let names_hosts_only = is_tls && report.policies.iter().all(is_of_host);
+    let told = text(report.domain).to_owned();
+    let mut domains =
+        [report.domain].into_iter().chain(report.policies.iter().map(|policy| policy.domain));
+    let said = domains.find(|domain| is_taken(text(*domain)));
+    if let Some(domain) = said.filter(|_| !names_hosts_only) {
+        report.domain = domain;
+        return Ok(());
+    }
+    let named = is_tls.then(named).flatten().filter(|name| is_taken(name.as_str()));
+    report.domain = match (named, said) {
+        (Some(name), _) => report.texts.number(name.as_str()),
+        (None, Some(domain)) => domain,
+        (None, None) => return Err(told),
+    };
+    Ok(())
 }
 
 /// Whom a mail with a report about TLS says it is about.

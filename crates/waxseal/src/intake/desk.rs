@@ -83,6 +83,8 @@ pub struct Delivery {
     pub name: String,
     /// Who brought it, if that is known.
     pub bringer: Option<Bringer>,
+    /// Whom it is about, if the way in says so.
+    pub about: Option<DomainName>,
     /// To whom it came; may be empty.
     pub recipients: Vec<EmailAddress>,
     /// The octets as they came.
@@ -193,8 +195,8 @@ impl Desk {
         if !self.quota().take(&bearer, now.0 / DAY) {
             return Err(Lack::Quota);
         }
-        let Delivery { way, name, octets, .. } = delivery;
-        let arrival = Arrival { way, name, authenticity };
+        let Delivery { way, name, about, octets, .. } = delivery;
+        let arrival = Arrival { way, name, about, authenticity };
         match self.parts.intake.accept(octets, arrival, now).await {
             Ok(accepted) => {
                 self.count(&accepted);

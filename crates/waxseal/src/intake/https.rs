@@ -138,6 +138,7 @@ impl Posts {
             way: Way::Https,
             name: name_of_post(&domain),
             bringer: None,
+            about: Some(domain),
             recipients: Vec::new(),
             octets,
         };

@@ -268,7 +268,7 @@ async fn intake(state: &Path, settings: IntakeSettings) -> Intake {
 fn from(tls: Grade, dmarc: Grade, submitter: &str) -> Arrival {
     let submitter = DomainName::parse(submitter).ok();
     let authenticity = Authenticity { tls, dmarc, submitter };
-    Arrival { way: Way::Lmtp, name: "queue id".into(), authenticity }
+    Arrival { way: Way::Lmtp, name: "queue id".into(), about: None, authenticity }
 }
 
 #[tokio::test]
@@ -346,23 +346,37 @@ async fn reports_must_be_about_domains_of_ours() {
         "Subject: Report Domain: example.com\r\n \
             Submitter: receiver.example Report-ID: <1@x>",
     );
-    let table: [(&[&str], &str, bool); 8] = [
-        (&[], TLS, true),
-        (&["example.com"], TLS, true),
-        (&["com"], TLS, true),
-        (&["ample.com"], TLS, false),
-        (&["example.org"], TLS, false),
-        (&["example.com"], &dane, false),
-        (&["example.com"], &named, true),
-        (&["example.com"], &subject, true),
+    let posted = Arrival { about: DomainName::parse("example.com").ok(), ..Arrival::file("x") };
+    let table: [(&[&str], &str, Option<&str>); 11] = [
+        (&[], TLS, Some("example.com")),
+        (&["example.com"], TLS, Some("example.com")),
+        (&["com"], TLS, Some("example.com")),
+        (&["ample.com"], TLS, None),
+        (&["example.org"], TLS, None),
+        // Policies of DANE name mail hosts, ours or not: the mail says whom they are about.
+        (&[], &dane, Some("mx.hoster.example")),
+        (&["example.com"], &dane, None),
+        (&[], &named, Some("example.com")),
+        (&["example.com", "hoster.example"], &named, Some("example.com")),
+        (&["hoster.example"], &named, Some("mx.hoster.example")),
+        (&["example.com"], &subject, Some("example.com")),
     ];
-    for (index, (names, octets, is_taken)) in table.into_iter().enumerate() {
+    let by_file =
+        table.into_iter().map(|(ours, octets, domain)| (ours, octets, Arrival::file("x"), domain));
+    let by_post: [(&[&str], &str, Arrival, Option<&str>); 2] = [
+        (&["example.com"], &dane, posted.clone(), Some("example.com")),
+        // What the report says counts more.
+        (&[], &TLS.replace("example.com", "example.org"), posted, Some("example.org")),
+    ];
+    for (index, (names, octets, arrival, domain)) in by_file.chain(by_post).enumerate() {
         let state = folder.path().join(index.to_string());
         let intake = intake(&state, ours(names)).await;
-        let accepted = intake.accept(octets.into(), Arrival::file("x"), NOW).await.unwrap();
-        assert_eq!(accepted.reports.len(), usize::from(is_taken), "{index}: {accepted:?}");
+        let accepted = intake.accept(octets.into(), arrival, NOW).await.unwrap();
+        assert_eq!(accepted.reports.len(), usize::from(domain.is_some()), "{index}: {accepted:?}");
         let view = ReceivedView::open(&state).unwrap().unwrap();
-        assert_eq!(view.asides(9).unwrap().len(), usize::from(!is_taken));
+        assert_eq!(view.asides(9).unwrap().len(), usize::from(domain.is_none()));
+        let found = accepted.reports.first().and_then(|taken| view.report(taken.id).unwrap());
+        assert_eq!(found.map(|report| report.domain.to_string()).as_deref(), domain, "{index}");
     }
 }
 

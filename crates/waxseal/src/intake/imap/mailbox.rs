@@ -176,6 +176,7 @@ impl Mailbox {
             way: Way::Imap,
             name: format!("{} UID {uid}", self.settings.folder),
             bringer: None,
+            about: None,
             recipients: Vec::new(),
             octets,
         };
