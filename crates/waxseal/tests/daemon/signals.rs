@@ -106,14 +106,14 @@ fn a_socket_of_an_unknown_name_is_no_start() {
     let world = World::new();
     let mut command = Command::new("sh");
     let script =
-        "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=smtp exec \"$@\"";
+        "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=submission exec \"$@\"";
     command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_waxseal"), "serve", "--state-dir"]);
     command.arg(world.state()).args(world.machine());
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let output = command.stdin(Stdio::from(OwnedFd::from(socket))).output().unwrap();
     assert_eq!(output.status.code(), Some(64));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("FileDescriptorName=") && told.contains("\"smtp\""), "{told}");
+    assert!(told.contains("FileDescriptorName=") && told.contains("\"submission\""), "{told}");
 }
 
 #[test]
