@@ -6,10 +6,10 @@
 //! minutes. A mail is never deleted.
 //!
 //! The client is our own, because it needs little of IMAP, and what a server sends is bounded: a
-//! response is read as a line with literals ([`response`]), nothing in it is followed into depth, and
+//! response is read as a line with literals (`response`), nothing in it is followed into depth, and
 //! what is not known is passed over.
 //!
-//! In reading order: [`response`] what a server says, [`connection`] the dialogue, [`mailbox`] what
+//! In reading order: `response` what a server says, `connection` the dialogue, `mailbox` what
 //! is done with mails.
 
 mod connection;

@@ -8,9 +8,9 @@
 //! sender can do nothing about it; such mail is kept aside. A fault of ours is a 451, and the mail
 //! stays with its sender.
 //!
-//! In reading order: [`command`] is what a client says, [`envelope`] what it has said so far,
-//! [`reply`] what it is told, [`content`] the mail behind `DATA`, [`session`] the dialogue: a pure
-//! function of the octets that came, however they were cut. [`serve`] has sockets and clocks.
+//! In reading order: `command` is what a client says, `envelope` what it has said so far,
+//! `reply` what it is told, `content` the mail behind `DATA`, `session` the dialogue: a pure
+//! function of the octets that came, however they were cut. `serve` has sockets and clocks.
 //!
 //! What is not here: TLS and authentication, which the mail server in front has; queues, for what
 //! was taken is stored.
